@@ -1,0 +1,180 @@
+"""The layout file: TOML to a `Layout`, with every rule that makes a layout usable.
+
+The format is described in docs/layouts.md.
+"""
+
+import re
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trad_array_geometry.air import VALID_RANGE_C
+from trad_array_geometry.errors import LayoutError
+from trad_array_geometry.layout import Layout
+from trad_array_geometry.tables import Table, one_of_each, read_table
+
+SCHEMA = 1
+PROVENANCES = ("assumed", "measured", "calibrated")
+ROLES = ("array", "reference")
+
+MAX_CELLS = 20_000
+MAX_CHANNEL = 1024
+# Two microphones closer than this cannot be told apart from one by their delays (our choice: 3 us of travel).
+COINCIDENT_M = 0.001
+
+_NAME_FIELD = re.compile(r"\{(row|column)(:0[1-6]d)?\}")
+
+
+def read_layout(path: Path) -> Layout:
+    """Read one layout file; raises `LayoutError`, see `trad_array_geometry.layout.load_layout`."""
+    root = read_table(path, name=path.name if path.is_absolute() else str(path), error=LayoutError)
+    schema = root.whole("schema")
+    if schema != SCHEMA:
+        raise root.fail("schema", f"expected {SCHEMA}, found {schema}")
+    name = root.text("id")
+    provenance = root.text("provenance", choices=PROVENANCES)
+    air = root.table("air")
+    temperature_c = air.number("temperature_c", low=VALID_RANGE_C[0], high=VALID_RANGE_C[1])
+    temperature_sigma_c = air.number("temperature_sigma_c", default=5.0, low=0.0, high=50.0)
+    air.close()
+    box = _read_room(root.table("room")) if root.has("room") else None
+    mics = _read_mics(root.tables("mics"))
+    cell_tables, cell_names, cells, size = _read_cells(root)
+    guard_names, guards = _read_guards(root.tables("guards", required=False))
+    root.close()
+    if box is not None:
+        _require_inside(cell_tables, cell_names, cells, box, "cells")
+        _require_inside([t for t, *_ in mics], [n for _, n, *_ in mics], np.array([m[3] for m in mics]), box, "mics")
+    return Layout(
+        id=name,
+        provenance=provenance,
+        mics=np.array([position for _, _, _, position, _, _ in mics]),
+        mic_names=tuple(n for _, n, _, _, _, _ in mics),
+        mic_channels=tuple(c for _, _, c, _, _, _ in mics),
+        mic_roles=tuple(role for *_, role in mics),
+        mic_sigma_m=np.array([sigma for *_, sigma, _ in mics]),
+        cells=cells,
+        cell_names=tuple(cell_names),
+        cell_size_m=size,
+        guards=guards,
+        guard_names=tuple(guard_names),
+        box_m=box,
+        temperature_c=temperature_c,
+        temperature_sigma_c=temperature_sigma_c,
+    )
+
+
+def _read_room(room: Table) -> NDArray[np.float64]:
+    low = np.array(room.vector("min_m", size=3, default=(0.0, 0.0, 0.0)))
+    high = np.array(room.vector("max_m", size=3))
+    room.close()
+    if not (high > low).all():
+        raise room.fail("max_m", f"expected every coordinate above min_m {low.tolist()}, found {high.tolist()}")
+    return np.stack([low, high])
+
+
+_Mic = tuple[Table, str, int, tuple[float, ...], float, str]
+
+
+def _read_mics(tables: list[Table]) -> list[_Mic]:
+    mics = [_read_mic(table, number) for number, table in enumerate(tables, start=1)]
+    one_of_each([(t, n) for t, n, *_ in mics], "name", lambda v: f'"{v}"')
+    one_of_each([(t, c) for t, _, c, *_ in mics], "channel", str)
+    for first, second in combinations(mics, 2):
+        distance = float(np.linalg.norm(np.subtract(first[3], second[3])))
+        if distance < COINCIDENT_M:
+            raise second[0].fail(
+                "position_m",
+                f"expected microphones apart, found {second[1]} at {distance * 1000:.2g} mm from {first[1]}",
+            )
+    n_array = sum(role == "array" for *_, role in mics)
+    if n_array < 2:
+        raise tables[-1].fail("role", f'expected at least two microphones of role "array", found {n_array}')
+    return mics
+
+
+def _read_mic(table: Table, number: int) -> _Mic:
+    name = table.text("name")
+    channel = table.whole("channel", default=number, low=1, high=MAX_CHANNEL)
+    position = table.vector("position_m", size=3)
+    sigma = table.number("position_sigma_m", default=0.005, low=0.0, high=1.0)
+    role = table.text("role", default="array", choices=ROLES)
+    table.close()
+    return table, name, channel, position, sigma, role
+
+
+_Cells = tuple[list[Table], list[str], NDArray[np.float64], tuple[float, float]]
+
+
+def _read_cells(root: Table) -> _Cells:
+    return _listed_cells(root.tables("cells")) if root.is_list("cells") else _generated_cells(root.table("cells"))
+
+
+def _listed_cells(tables: list[Table]) -> _Cells:
+    names, positions = [], []
+    for table in tables:
+        names.append(table.text("name"))
+        positions.append(table.vector("position_m", size=3))
+        table.close()
+    one_of_each(list(zip(tables, names, strict=True)), "name", lambda v: f'"{v}"')
+    points = np.array(positions)
+    side = 0.8 * _nearest_distance(points)
+    return tables, names, points, (side, side)
+
+
+def _generated_cells(table: Table) -> _Cells:
+    rows = table.whole("rows", low=1, high=MAX_CELLS)
+    columns = table.whole("columns", low=1, high=MAX_CELLS)
+    if rows * columns > MAX_CELLS:
+        raise table.fail("columns", f"expected at most {MAX_CELLS} cells, found {rows} x {columns}")
+    pitch = table.number("pitch_m", low=0.001, high=100.0)
+    row_pitch = table.number("row_pitch_m", default=None if rows > 1 else pitch, low=0.001, high=100.0)
+    origin = np.array(table.vector("origin_m", size=3))
+    offset = np.array(table.vector("valve_offset_m", size=3, default=(0.0, 0.0, 0.0)))
+    size = table.vector("size_m", size=2, default=(0.9 * pitch, 0.9 * row_pitch))
+    if min(size) <= 0:
+        raise table.fail("size_m", f"expected two numbers above 0, found {list(size)}")
+    pattern = table.text("names", default="R{row}C{column:02d}")
+    table.close()
+    if "{" in _NAME_FIELD.sub("", pattern) or "}" in _NAME_FIELD.sub("", pattern):
+        raise table.fail("names", f'expected a text with {{row}} and {{column:02d}}, found "{pattern}"')
+    row, column = (index.ravel() for index in np.indices((rows, columns)))
+    names = [pattern.format(row=int(r) + 1, column=int(c) + 1) for r, c in zip(row, column, strict=True)]
+    if len(set(names)) < len(names):
+        raise table.fail("names", f'expected a different name for each cell, found "{pattern}"')
+    points = origin + offset + np.stack([column * pitch, row * row_pitch, np.zeros(len(row))], axis=1)
+    return [table] * len(names), names, points, (size[0], size[1])
+
+
+def _read_guards(tables: list[Table]) -> tuple[list[str], NDArray[np.float64]]:
+    names, positions = [], []
+    for table in tables:
+        names.append(table.text("name"))
+        positions.append(table.vector("position_m", size=3))
+        table.close()
+    one_of_each(list(zip(tables, names, strict=True)), "name", lambda v: f'"{v}"')
+    return names, np.array(positions, dtype=np.float64).reshape(-1, 3)
+
+
+def _require_inside(
+    tables: list[Table], names: list[str], points: NDArray[np.float64], box: NDArray[np.float64], what: str
+) -> None:
+    outside = np.flatnonzero(((points < box[0]) | (points > box[1])).any(axis=1))
+    if len(outside):
+        n = int(outside[0])
+        found = [round(float(v), 4) for v in points[n]]
+        raise tables[n].fail(
+            "", f"expected {what} inside the room {box[0].tolist()} to {box[1].tolist()}, found {names[n]} at {found}"
+        )
+
+
+def _nearest_distance(points: NDArray[np.float64]) -> float:
+    """Smallest distance between two of the points; 0.1 m for a single one."""
+    if len(points) < 2:
+        return 0.1
+    step = points[: min(len(points), 200), None, :] - points[None, :, :]
+    distances = np.linalg.norm(step, axis=-1)
+    distances[np.arange(len(distances)), np.arange(len(distances))] = np.inf
+    return float(distances.min()) or 0.1

@@ -1,0 +1,1 @@
+"""trad-array hears a lithium-battery cell fail."""

@@ -1,0 +1,1 @@
+"""Sound in: files now, the sound card later, all as the same blocks."""

@@ -1,0 +1,33 @@
+"""The error tree. Every message names the thing, what was expected and what was found.
+
+TradArrayError
+  LayoutError     a layout file cannot be used                (also ValueError)
+  ConfigError     settings that do not go together            (also ValueError)
+  AudioError      wrong channels, rate, length, NaN           (also ValueError)
+  WeightsError    a model file is damaged or does not fit     (also ValueError)
+  MissingExtra    a package that this step needs is not installed
+"""
+
+from trad_array_geometry import LayoutError, TradArrayError
+
+
+class ConfigError(TradArrayError, ValueError):
+    """Settings cannot be used together, or one of them is out of range."""
+
+
+class AudioError(TradArrayError, ValueError):
+    """Sound cannot be used: wrong channels, rate or length, NaN, truncated, not audio."""
+
+
+class WeightsError(TradArrayError, ValueError):
+    """A model file is damaged, of the wrong kind, or does not fit the features."""
+
+
+class MissingExtra(TradArrayError):
+    """A package that this step needs is not installed; the message says which extra brings it."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f'{package} is not installed: pip install "trad-array[{extra}]"')
+
+
+__all__ = ["AudioError", "ConfigError", "LayoutError", "MissingExtra", "TradArrayError", "WeightsError"]

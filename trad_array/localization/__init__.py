@@ -1,0 +1,1 @@
+"""Arrival times to a probability for every cell."""
