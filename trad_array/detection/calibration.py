@@ -28,8 +28,10 @@ class Calibration:
             object.__setattr__(self, name, frozen_array(np.atleast_1d(getattr(self, name)), np.float64))
         fits = self.centre.ndim == 1 and self.centre.shape == self.scale.shape and len(self.centre) > 0
         if not fits or not np.isfinite(self.centre).all() or not np.isfinite(self.scale).all() or self.scale.min() <= 0:
-            raise ConfigError("calibration: expected finite centres and scales above 0, one each per channel, found "
-                              f"shapes {self.centre.shape} and {self.scale.shape}")
+            raise ConfigError(
+                "calibration: expected finite centres and scales above 0, one each per channel, found "
+                f"shapes {self.centre.shape} and {self.scale.shape}"
+            )
 
     def __call__(self, values: FloatArray) -> FloatArray:
         """Calibrate raw scores, shape (n_mics, n_frames)."""

@@ -42,8 +42,10 @@ class FeatureSpec:
         if not 0 < self.hop <= self.n_fft:
             raise ConfigError(f"features.hop: expected 1 to n_fft = {self.n_fft}, found {self.hop}")
         if not 0 <= self.f_min_hz < self.f_max_hz <= self.fs / 2:
-            raise ConfigError(f"features: expected 0 <= f_min_hz < f_max_hz <= {self.fs / 2:g}, found "
-                              f"{self.f_min_hz:g} and {self.f_max_hz:g}")
+            raise ConfigError(
+                f"features: expected 0 <= f_min_hz < f_max_hz <= {self.fs / 2:g}, found "
+                f"{self.f_min_hz:g} and {self.f_max_hz:g}"
+            )
         if self.front_end not in ("floor", "absolute"):
             raise ConfigError(f'features.front_end: expected "floor" or "absolute", found "{self.front_end}"')
 

@@ -1,7 +1,8 @@
 """The noise-floor front end: log-mel frames as decibels above what this microphone usually hears in this band.
 
-Under changing fans the front end decides, the scorer behind it hardly does. The floor is learned from the first second on, follows slowly upwards and faster downwards, and
-stands still while an event is active, or a long hiss would become the floor.
+Under changing fans the front end decides, the scorer behind it hardly does. The floor is learned from the first second
+on, follows slowly upwards and faster downwards, and stands still while an event is active, or a long hiss would become
+the floor.
 
 Everything slow changes only on *ticks*, every `tick_frames`-th frame since the stream (or the gap in it) began. Within
 a tick the floor is constant, so where a stream is cut into blocks cannot matter.

@@ -133,8 +133,10 @@ def _read_archive(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     except WeightsError:
         raise
     except Exception as trouble:  # zipfile, zlib, numpy and json each have their own ways to say "damaged"
-        raise WeightsError(f"{path}: expected a trad-array model file, found something else or a damaged one "
-                           f"({type(trouble).__name__})") from trouble
+        raise WeightsError(
+            f"{path}: expected a trad-array model file, found something else or a damaged one "
+            f"({type(trouble).__name__})"
+        ) from trouble
     if not isinstance(meta, dict) or meta.get("schema") != SCHEMA:
         found = meta.get("schema") if isinstance(meta, dict) else type(meta).__name__
         raise WeightsError(f"{path}: schema: expected {SCHEMA!r}, found {found!r}")
