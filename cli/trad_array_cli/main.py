@@ -1,0 +1,113 @@
+"""The `trad-array` command: finds the sub-command, and turns errors into one line and an exit code."""
+
+import errno
+import importlib
+import sys
+from collections.abc import Mapping
+
+import click
+
+OK, RUNTIME_ERROR, USAGE_ERROR, BAD_INPUT, SOME_FAILED, ALARM_FOUND = 0, 1, 2, 3, 4, 10
+
+# Name of each command, and the line about it in `trad-array --help`. The module of the same name (- becomes _) is
+# imported only when the command runs.
+COMMANDS: Mapping[str, str] = {
+    "demo": "Hear a simulated cell vent, name it, draw it.",
+    "localize": "Find events in recordings and say which cell each came from.",
+    "monitor": "Watch a stream and raise alarms.",
+    "heatmap": "Draw the cells of an event by probability.",
+    "spectrogram": "Draw recordings as mel spectrograms, side by side.",
+    "layouts": "List, show, draw and check array layouts.",
+    "simulate": "Make recordings in simulated rooms.",
+    "train": "Fit a scorer on a folder of recordings.",
+    "evaluate": "Compare fitted scorers as the paper does.",
+}
+
+
+class _Lazy(click.Group):
+    """A group that knows its commands by name and imports them when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"trad_array_cli.{cmd_name.replace('-', '_')}")
+        found: click.Command = module.command
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        click.echo(f"trad-array {version('trad-array')}")
+        ctx.exit()
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Say which.")
+def cli() -> None:
+    """Hears a lithium-battery cell fail.
+
+    Four microphones around a row or a pack of cells: trad-array hears the safety valve open, works out from the
+    arrival times which cell it was, and raises an alarm.
+
+    \b
+    Try it:
+      trad-array demo --out demo
+      trad-array localize demo/recording.wav --layout pack-corners --heatmap cells.png
+
+    Exit codes: 0 fine, 1 runtime error, 2 usage, 3 input that cannot be used, 4 some inputs failed,
+    10 an alarm was found and --fail-on alarm was given.
+    """
+
+
+def main() -> None:
+    """Entry point of the `trad-array` script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; returns the exit code."""
+    try:
+        code = cli.main(args=arguments, prog_name="trad-array", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else OK
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as trouble:
+        trouble.show()
+        return trouble.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone; nothing is left to say, not even by the interpreter at exit.
+        sys.stdout = None  # type: ignore[assignment]
+        return OK
+    except OSError as trouble:
+        click.echo(f"trad-array: {_os_message(trouble)}", err=True)
+        return RUNTIME_ERROR
+    except Exception as trouble:
+        return _report(trouble)
+
+
+def _report(trouble: Exception) -> int:
+    """Say one line about one of our own errors; anything else is a bug and is raised again."""
+    from trad_array_geometry.errors import TradArrayError
+
+    if not isinstance(trouble, TradArrayError):
+        raise trouble
+    click.echo(f"trad-array: {trouble}", err=True)
+    return BAD_INPUT if isinstance(trouble, ValueError) else RUNTIME_ERROR
+
+
+def _os_message(trouble: OSError) -> str:
+    what = "no space left on the disk" if trouble.errno == errno.ENOSPC else (trouble.strerror or str(trouble))
+    return f"{trouble.filename}: {what}" if trouble.filename else what
