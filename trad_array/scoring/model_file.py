@@ -22,7 +22,11 @@ from trad_array.features import FeatureSpec
 from trad_array.scoring.frame_scorer import StoredScorer
 
 SCHEMA = "trad-array/model/1"
-MAX_MODEL_BYTES = 512 * 1024 * 1024
+# What a model may unpack to; the largest scorer takes 0.2 MB. Keeps a crafted archive from filling the memory.
+MAX_MODEL_BYTES = 64 * 1024 * 1024
+
+# No rate, window or number of bands is larger; keeps a damaged number from asking for gigabytes later.
+_MAX_FEATURE_NUMBER = 1_000_000
 
 # Short name of every scorer that can be stored, and where its class lives.
 STORED_SCORERS: Mapping[str, str] = {
@@ -91,19 +95,25 @@ def load_model(path: str | Path) -> Model:
         provenance = dict(meta["provenance"])
     except KeyError as trouble:
         raise WeightsError(f"{path}: expected {trouble.args[0]!r} in a model of kind {kind!r}, found none") from trouble
-    except (ConfigError, TypeError, ValueError, AttributeError) as trouble:
+    except (ConfigError, TypeError, ValueError, AttributeError, ArithmeticError, IndexError) as trouble:
         raise WeightsError(f"{path}: numbers do not fit a model of kind {kind!r}: {trouble}") from trouble
     return Model(kind=kind, scorer=scorer, calibration=calibration, provenance=provenance)
 
 
-def require(arrays: Mapping[str, NDArray[Any]], name: str, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Array of that name as float32, checked to have the shape and to be finite; raises KeyError or ValueError."""
+def require(
+    arrays: Mapping[str, NDArray[Any]],
+    name: str,
+    shape: tuple[int, ...],
+    dtype: type[np.float32] | type[np.float64] = np.float32,
+) -> NDArray[Any]:
+    """Array of that name in that dtype, checked to have the shape and to be finite; raises KeyError or ValueError."""
     values = arrays[name]
     if values.shape != shape:
         raise ValueError(f"{name}: expected shape {shape}, found {values.shape}")
-    if values.dtype.kind not in "fiu" or not np.isfinite(values).all():
+    # Compared before the cast: what float32 cannot hold would become infinite.
+    if values.dtype.kind not in "fiu" or not (np.abs(values) <= np.finfo(dtype).max).all():
         raise ValueError(f"{name}: expected finite numbers, found {values.dtype} with NaN, infinities or text")
-    return values.astype(np.float32)
+    return values.astype(dtype)
 
 
 def _scorer_class(kind: str) -> type[StoredScorer]:
@@ -116,6 +126,9 @@ def _features(values: dict[str, Any]) -> FeatureSpec:
     known = {field.name for field in fields(FeatureSpec)}
     if set(values) != known:
         raise ValueError(f"features: expected {sorted(known)}, found {sorted(values)}")
+    for name in ("fs", "n_fft", "hop", "n_mels"):
+        if type(values[name]) is not int or not 0 < values[name] <= _MAX_FEATURE_NUMBER:
+            raise ValueError(f"features.{name}: expected a whole number above 0, found {values[name]!r}")
     return FeatureSpec(**values)
 
 
