@@ -1,0 +1,320 @@
+"""One simulated recording with its truth: a sound, a room, the noise of the cabin, microphones that overload.
+
+Everything random comes from the caller's generator, in separate streams for places, rooms, noise and the event: with
+the same seed the noise stays the same, sample by sample, whatever the event or its level.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from trad_array.errors import ConfigError
+from trad_array.records import FloatArray, Recording
+from trad_array.simulation.negatives import NEGATIVE_KINDS, negative, typical_seconds
+from trad_array.simulation.places import event_places, noise_places, room_box
+from trad_array.simulation.rooms import Responses, room_responses
+from trad_array.simulation.sounds import SHORTEST_S, fan, hum, pcs_whine, vent
+from trad_array.simulation.synthesis import shaped_noise
+from trad_array_geometry import Layout, speed_of_sound, travel_times
+
+# Level of the cabin's noise, dB re full scale, mean over microphones. With an ICS-43434 (94 dB SPL = -26 dBFS rms,
+# 120 dB SPL = full scale) this is 75 dB SPL.
+NOISE_DBFS = -45.0
+# Self-noise of that microphone: 65 dB below 94 dB SPL, which is -26 dBFS.
+SELF_NOISE_DBFS = -91.0
+# Noise that comes first, when nothing else is asked for: enough for a tracked floor to settle.
+LEAD_S = 2.0
+
+_BAND_HZ = (2_000.0, 7_000.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """A simulated recording and what is true about it.
+
+    recording : Recording, float32, (layout.n_mics, n); clipped to +-1, the microphones' overload
+    truth : JSON values, see `simulate_scene`
+    """
+
+    recording: Recording
+    truth: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Event:
+    """What sounds and when.
+
+    signals : (n_places, n), float32, each place its own signal
+    start : sample at which they are emitted
+    active : samples until it is over
+    arrival_s : s, travel time to the first microphone
+    """
+
+    signals: NDArray[np.float32]
+    start: int
+    active: int
+    arrival_s: float
+
+    def times(self, fs: int) -> dict[str, float]:
+        """When the first microphone hears its beginning and its end, s."""
+        return {
+            "onset_s": round(self.start / fs + self.arrival_s, 6),
+            "end_s": round((self.start + self.active) / fs + self.arrival_s, 6),
+        }
+
+
+def simulate_scene(
+    layout: Layout,
+    *,
+    rng: np.random.Generator,
+    cell: str | None = None,
+    negative: str | None = None,
+    rt60_s: float = 0.4,
+    snr_db: float = 0.0,
+    seconds: float = 10.0,
+    onset_s: float | None = None,
+    duration_s: float | None = None,
+    temperature_c: float | None = None,
+    fs: int = 16_000,
+    source_m: tuple[float, float, float] | None = None,
+    noise_dbfs: float = NOISE_DBFS,
+    fan_speed: float = 1.0,
+) -> Scene:
+    """Simulate what the microphones of a layout hear while a cell vents, something else sounds, or nothing does.
+
+    Parameters
+    ----------
+    layout : Layout
+        With a room.
+    rng : numpy.random.Generator
+    cell : str or None
+        Name of the cell that vents.
+    negative : str or None
+        One of `NEGATIVE_KINDS` instead. With neither, only the cabin's noise is heard, and what describes an
+        event is not used.
+    rt60_s : float, s
+        Reverberation time to aim at, 0.15 to 1.5, or 0 for no walls; the truth says what was measured.
+    snr_db : float, dB
+        Full band, at the microphones: mean power over microphones from onset to end, against the same stretch of noise.
+    seconds : float, s
+        Length of the recording.
+    onset_s : float or None, s
+        When the first microphone hears it; None draws it so that two seconds of noise come first, if there is room.
+    duration_s : float or None, s
+        How long the source sounds (a door and a contactor end earlier by themselves); None draws it.
+    temperature_c : float or None, degrees Celsius
+        Of the air, instead of the layout's.
+    fs : int, Hz
+    source_m : (3,) or None, m
+        Where it sounds instead of at the valve or at a drawn place.
+    noise_dbfs : float, dB re full scale
+        Level of the noise, mean over microphones.
+    fan_speed : float
+        Factor on the speed of the fans.
+
+    Returns
+    -------
+    Scene
+        Its truth holds: `kind` ("vent", a negative kind or "normal"), `simulated`, `cell`, `onset_s` (the arrival at
+        the first microphone, not the emission), `end_s` (there too, when 99.9 % of the source's energy is out; echoes
+        last longer),
+        `snr_db`, `snr_2_7khz_db`, `rt60_requested_s`, `rt60_s`, `temperature_c`, `speed_of_sound_m_s`, `source_m`,
+        `layout`, `fs`, `seconds`, `clipped` (samples of each microphone), `noise_dbfs`, `fan_speed`, `noise_sources`.
+        What does not apply is None. The ratios are those before clipping.
+
+    Raises
+    ------
+    ConfigError
+        If the settings do not go together or are out of range.
+    LayoutError
+        If the layout has no room or no such cell, a place is outside the room, or the temperature out of range.
+    MissingExtra
+        If pyroomacoustics is not installed.
+    """
+    box = room_box(layout)
+    n = _check(cell, negative, seconds=seconds, fs=fs, snr_db=snr_db, duration_s=duration_s, noise_dbfs=noise_dbfs)
+    air_c = layout.temperature_c if temperature_c is None else temperature_c
+    sound_m_s = speed_of_sound(air_c)
+    place_rng, room_rng, noise_rng, event_rng = rng.spawn(4)
+    kind = "normal" if cell is None and negative is None else negative or "vent"
+    noise_names, noise_at = noise_places(layout)
+    event_at = (
+        np.zeros((0, 3))
+        if kind == "normal"
+        else event_places(layout, kind, cell=cell, source_m=source_m, rng=place_rng)
+    )
+    rooms = room_responses(
+        box,
+        np.vstack([noise_at, event_at]),
+        layout.mics,
+        rt60_s=rt60_s,
+        fs=fs,
+        speed_of_sound=sound_m_s,
+        rng=room_rng,
+    )
+    truth: dict[str, Any] = {
+        "kind": kind,
+        "simulated": True,
+        "cell": cell,
+        **dict.fromkeys(("onset_s", "end_s", "snr_db", "snr_2_7khz_db", "source_m")),
+        "rt60_requested_s": rt60_s,
+        "rt60_s": round(rooms.rt60_s, 4),
+        "temperature_c": air_c,
+        "speed_of_sound_m_s": sound_m_s,
+        "layout": layout.id,
+        "fs": fs,
+        "seconds": n / fs,
+        "fan_speed": fan_speed,
+        "noise_sources": [_place(at, name=name) for name, at in zip(noise_names, noise_at, strict=True)],
+    }
+    heard = _cabin_noise(noise_rng, rooms, len(noise_at), n=n, noise_dbfs=noise_dbfs, fan_speed=fan_speed)
+    truth["noise_dbfs"] = round(_level_db(heard), 3)
+    if kind != "normal":
+        travel_s = travel_times(event_at, layout.mics, speed_of_sound=sound_m_s)
+        event = _make_event(
+            kind, travel_s, rng=event_rng, fs=fs, seconds=seconds, onset_s=onset_s, duration_s=duration_s
+        )
+        sound = _through_room(event.signals, rooms.impulse[len(noise_at) :], n, start=event.start)
+        sound, ratios = _at_snr(sound, heard, event, fs=fs, snr_db=snr_db)
+        heard = heard + sound
+        truth |= ratios | event.times(fs)
+        truth["source_m"] = _place(event_at[0])["position_m"] if len(event_at) == 1 else None
+    truth["clipped"] = [int(count) for count in (np.abs(heard) > 1.0).sum(axis=1)]
+    samples = np.clip(heard, -1.0, 1.0).astype(np.float32)
+    return Scene(Recording(samples, fs, source=f"simulated {kind}"), truth)
+
+
+def _place(at: NDArray[np.float64], **more: str) -> dict[str, Any]:
+    return {**more, "position_m": [round(float(v), 4) for v in at]}
+
+
+def _check(
+    cell: str | None,
+    negative: str | None,
+    *,
+    seconds: float,
+    fs: int,
+    snr_db: float,
+    duration_s: float | None,
+    noise_dbfs: float,
+) -> int:
+    """Length of the recording in samples, after a look at the settings that concern only one another."""
+    if cell is not None and negative is not None:
+        raise ConfigError(f"cell, negative: expected at most one of them, found {cell!r} and {negative!r}")
+    if negative is not None and negative not in NEGATIVE_KINDS:
+        raise ConfigError(f"negative: expected one of {', '.join(NEGATIVE_KINDS)}, found {negative!r}")
+    if not 4_000 <= fs <= 192_000:
+        raise ConfigError(f"fs: expected 4000 to 192000 Hz, found {fs}")
+    for name, value, low, high in (
+        ("seconds", seconds, 0.1, 600.0),
+        ("snr_db", snr_db, -80.0, 80.0),
+        ("noise_dbfs", noise_dbfs, -80.0, -10.0),
+        ("duration_s", SHORTEST_S if duration_s is None else duration_s, SHORTEST_S, seconds),
+    ):
+        if not low <= value <= high:
+            raise ConfigError(f"{name}: expected {low:g} to {high:g}, found {value:g}")
+    return round(seconds * fs)
+
+
+def _make_event(
+    kind: str,
+    travel_s: NDArray[np.float64],
+    *,
+    rng: np.random.Generator,
+    fs: int,
+    seconds: float,
+    onset_s: float | None,
+    duration_s: float | None,
+) -> _Event:
+    """Draw the sound of each place, and when it starts."""
+    arrival_s, slack_s = float(travel_s.min()), float(travel_s.max())
+    room_s = seconds - slack_s - (0.0 if onset_s is None else onset_s)
+    if duration_s is None:
+        drawn = rng.uniform(1.0, 4.0) if kind == "vent" else typical_seconds(kind, rng)
+        lead_s = min(LEAD_S, 0.5 * seconds) if onset_s is None else 0.0
+        duration_s = max(min(float(drawn), room_s - lead_s), SHORTEST_S)
+    latest_s = seconds - slack_s - duration_s
+    if onset_s is None:
+        onset_s = float(rng.uniform(max(min(LEAD_S, latest_s), arrival_s), max(latest_s, arrival_s)))
+    if not arrival_s - 1.0 / fs <= onset_s <= latest_s + arrival_s:
+        raise ConfigError(
+            f"onset_s: expected {arrival_s:.3f} to {latest_s:.3f} s for a sound of {duration_s:g} s in {seconds:g} s, "
+            f"found {onset_s:g}"
+        )
+    if kind == "vent":
+        signals = np.stack([vent(rng, fs=fs, seconds=duration_s, repeat=bool(rng.random() < 0.2))])
+    else:
+        signals = np.stack([negative(kind, rng, fs=fs, seconds=duration_s) for _ in travel_s])
+    return _Event(signals, max(round((onset_s - arrival_s) * fs), 0), _active(signals), arrival_s)
+
+
+def _active(signals: FloatArray) -> int:
+    """Samples until 99.9 % of the energy is out."""
+    energy = np.cumsum((signals.astype(np.float64) ** 2).sum(axis=0))
+    return int(np.searchsorted(energy, 0.999 * energy[-1])) + 1
+
+
+def _cabin_noise(
+    rng: np.random.Generator, rooms: Responses, n_sources: int, *, n: int, noise_dbfs: float, fan_speed: float
+) -> NDArray[np.float64]:
+    """Steady noise at the microphones, (n_mics, n): fans and converter through the room, and a part of each microphone.
+
+    The sources start early by the length of the responses, so that the room is already full at sample 0.
+    """
+    fs = rooms.fs
+    lead = rooms.impulse.shape[-1]
+    long_s = (n + lead) / fs
+    fans = [fan(rng, fs=fs, seconds=long_s, speed=fan_speed * rng.uniform(0.9, 1.1)) for _ in range(n_sources - 1)]
+    converter = 0.10 * hum(rng, fs=fs, seconds=long_s) + 0.01 * pcs_whine(rng, fs=fs, seconds=long_s)
+    coherent = _through_room(np.stack([*fans, converter]), rooms.impulse[:n_sources], n + lead)[:, lead:]
+    coherent /= np.sqrt(np.mean(coherent**2))
+    # Air that moves past the capsules: not sound, so each microphone has its own; 14 dB below the fans.
+    own = np.stack(
+        [shaped_noise(rng, n=n, fs=fs, power=lambda f: 1.0 / (1.0 + (f / 150.0) ** 2)) for _ in range(len(coherent))]
+    )
+    noise = coherent + 0.2 * own
+    noise *= 10 ** (noise_dbfs / 20) / np.sqrt(np.mean(noise**2))
+    return noise + 10 ** (SELF_NOISE_DBFS / 20) * rng.standard_normal(noise.shape)
+
+
+def _through_room(
+    signals: NDArray[np.float32], impulse: NDArray[np.float32], n: int, *, start: int = 0
+) -> NDArray[np.float64]:
+    """Sum over sources of signal * response at every microphone, emitted at `start`, cut to n samples; (n_mics, n)."""
+    length = signals.shape[1] + impulse.shape[-1] - 1
+    size = scipy.fft.next_fast_len(length, real=True)
+    total = np.zeros((impulse.shape[1], size // 2 + 1), dtype=np.complex128)
+    for signal, responses in zip(signals, impulse, strict=True):
+        total += scipy.fft.rfft(signal.astype(np.float64), size) * scipy.fft.rfft(responses.astype(np.float64), size)
+    heard = np.zeros((impulse.shape[1], n))
+    used = min(length, n - start)
+    heard[:, start : start + used] = scipy.fft.irfft(total, size)[:, :used]
+    return heard
+
+
+def _at_snr(
+    sound: NDArray[np.float64], noise: NDArray[np.float64], event: _Event, *, fs: int, snr_db: float
+) -> tuple[NDArray[np.float64], dict[str, float]]:
+    """The event at the level asked for, and its ratios to the noise while it lasts."""
+    first = event.start + int(event.arrival_s * fs)
+    stretch = slice(first, first + event.active)
+    gain = 10 ** ((snr_db - _level_db(sound[:, stretch]) + _level_db(noise[:, stretch])) / 20)
+    sound = sound * gain
+    band_db = _level_db(sound[:, stretch], fs=fs, band_hz=_BAND_HZ) - _level_db(
+        noise[:, stretch], fs=fs, band_hz=_BAND_HZ
+    )
+    full_db = _level_db(sound[:, stretch]) - _level_db(noise[:, stretch])
+    return sound, {"snr_db": round(full_db, 3) + 0.0, "snr_2_7khz_db": round(band_db, 3) + 0.0}
+
+
+def _level_db(samples: NDArray[np.float64], *, fs: int = 0, band_hz: tuple[float, float] | None = None) -> float:
+    """Mean power over microphones, dB re full scale squared, of the whole or of one band."""
+    if band_hz is None:
+        return float(10 * np.log10(np.mean(samples**2)))
+    power = np.abs(scipy.fft.rfft(samples, axis=1)) ** 2
+    frequencies = scipy.fft.rfftfreq(samples.shape[1], 1.0 / fs)
+    within = (frequencies >= band_hz[0]) & (frequencies <= band_hz[1])
+    return float(10 * np.log10(2.0 * power[:, within].sum() / samples.shape[0] / samples.shape[1] ** 2))
