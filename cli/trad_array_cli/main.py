@@ -53,7 +53,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Say which.")
 def cli() -> None:
-    """Hears a lithium-battery cell fail.
+    r"""Hears a lithium-battery cell fail.
 
     Four microphones around a row or a pack of cells: trad-array hears the safety valve open, works out from the
     arrival times which cell it was, and raises an alarm.
@@ -89,7 +89,7 @@ def run(arguments: list[str]) -> int:
         return 130
     except BrokenPipeError:
         # The reader of our output has gone; nothing is left to say, not even by the interpreter at exit.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return OK
     except OSError as trouble:
         click.echo(f"trad-array: {_os_message(trouble)}", err=True)

@@ -4,7 +4,8 @@ One right-handed frame for all positions: x along a row of cells, y across the r
 TOML file; three ship with the package (`layout_names`).
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -73,6 +74,17 @@ class Layout:
     def speed_of_sound(self) -> float:
         """Speed of sound at the layout's temperature, m/s."""
         return speed_of_sound(self.temperature_c)
+
+    def with_mics(self, indices: Sequence[int]) -> "Layout":
+        """The same layout with only these microphones, in this order."""
+        return replace(
+            self,
+            mics=self.mics[list(indices)],
+            mic_sigma_m=self.mic_sigma_m[list(indices)],
+            mic_names=tuple(self.mic_names[k] for k in indices),
+            mic_channels=tuple(self.mic_channels[k] for k in indices),
+            mic_roles=tuple(self.mic_roles[k] for k in indices),
+        )
 
     def cell_index(self, name: str) -> int:
         """Index of the cell of that name.

@@ -16,6 +16,8 @@ from trad_array_geometry import frozen_array
 
 # Power below which a band counts as silent; 1e-10 is -100 dB, the default of librosa's power_to_db.
 FLOOR_POWER = 1e-10
+# Frames transformed at a time: an hour in one block must not need the memory of its overlapping windows.
+_BATCH_FRAMES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +69,15 @@ def log_mel(samples: FloatArray, spec: FeatureSpec) -> NDArray[np.float32]:
     if n_samples < spec.n_fft:
         return np.zeros((n_mics, 0, spec.n_mels), dtype=np.float32)
     frames = np.lib.stride_tricks.sliding_window_view(samples, spec.n_fft, axis=1)[:, :: spec.hop]
-    spectrum = scipy.fft.rfft(frames * hann_window(spec.n_fft), axis=-1)
-    power = spectrum.real**2 + spectrum.imag**2
-    bands = power @ mel_bank(spec).T
-    levels: NDArray[np.float32] = np.float32(10.0) * np.log10(np.maximum(bands, np.float32(FLOOR_POWER)))
+    levels = np.empty((n_mics, frames.shape[1], spec.n_mels), dtype=np.float32)
+    for first in range(0, frames.shape[1], _BATCH_FRAMES):
+        batch = slice(first, first + _BATCH_FRAMES)
+        spectrum = scipy.fft.rfft(frames[:, batch] * hann_window(spec.n_fft), axis=-1)
+        power = spectrum.real**2 + spectrum.imag**2
+        levels[:, batch] = power @ mel_bank(spec).T
+    np.maximum(levels, np.float32(FLOOR_POWER), out=levels)
+    np.log10(levels, out=levels)
+    levels *= 10.0
     return levels
 
 

@@ -8,7 +8,7 @@ Everything slow changes only on *ticks*, every `tick_frames`-th frame since the 
 a tick the floor is constant, so where a stream is cut into blocks cannot matter.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,17 +52,29 @@ def start_floor(n_mics: int, n_mels: int) -> FloorState:
     return FloorState(level=np.zeros((n_mics, n_mels)))
 
 
-def learn_floor(rule: NoiseFloor, state: FloorState, frames: FloatArray) -> FloorState:
+def learn_floor(
+    rule: NoiseFloor, state: FloorState, frames: FloatArray, live: NDArray[np.bool_] | None = None
+) -> FloorState:
     """Floor after one more tick without an event.
 
     Parameters
     ----------
     frames : array, shape (n_mics, tick_frames, n_mels), dB re full scale
+    live : array, shape (n_mics,), bool, or None for all; the floor of the others stays
     """
     heard = frames.mean(axis=1, dtype=np.float64)
     constant = np.where(heard > state.level, rule.rise_ticks, rule.fall_ticks)
     weight = np.maximum(1.0 / constant, 1.0 / (state.ticks + 1))
+    if live is not None:
+        weight = weight * live[:, None]
     return FloorState(level=state.level + weight * (heard - state.level), ticks=state.ticks + 1)
+
+
+def relearn_floor(state: FloorState, frames: FloatArray, back: NDArray[np.bool_]) -> FloorState:
+    """Floor after some microphones, `back` of shape (n_mics,), came back from the dead: theirs is begun anew."""
+    if not back.any():
+        return state
+    return replace(state, level=np.where(back[:, None], frames.mean(axis=1, dtype=np.float64), state.level))
 
 
 def above_floor(rule: NoiseFloor, state: FloorState, frames: FloatArray) -> FloatArray:

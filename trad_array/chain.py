@@ -1,0 +1,185 @@
+"""The chain: sound to events. `run` is the only loop, for recorded and for live sound alike.
+
+Every stage is a small function `(rule, state, input) -> (state, output)`, and `Chain.step` is their composition. How a
+stream is cut into blocks changes nothing.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from trad_array.audio.files import blocks
+from trad_array.detection.calibration import Calibration
+from trad_array.detection.fusion import Fuser, KOfN
+from trad_array.detection.trigger import EventRule, Trigger
+from trad_array.features import FeatureSpec
+from trad_array.hearing import Heard, Hearing, HearingState, join_heard
+from trad_array.localization.cells import Cells
+from trad_array.localization.cut import Cut, CutRule, RingState, Window, cut_step, flush_cuts
+from trad_array.localization.localizer import Localizer
+from trad_array.localization.place import Placed, place
+from trad_array.records import Block, Detection, Fault, Recording, Scores
+from trad_array.scoring.frame_scorer import FrameScorer
+from trad_array.scoring.model_file import Model
+from trad_array_geometry import Layout, speed_of_sound
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepOutput:
+    """What one step brought to light.
+
+    heard : scores, detections, ends and faults
+    placed : detections whose window is complete, with their maps
+    """
+
+    heard: Heard
+    placed: tuple[Placed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChainState:
+    """All that the chain remembers between blocks: its hearing, and recent sound for the localizer."""
+
+    hearing: HearingState
+    ring: RingState
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chain:
+    """Everything that turns blocks into events; immutable, so one chain may serve many streams.
+
+    layout : where microphones and cells are
+    hearing : sound to detections
+    speed_of_sound : m/s, that travel times are computed with
+    localizer : which cell a sound came from
+    window : what the localizer is given of a detection
+    """
+
+    layout: Layout
+    hearing: Hearing
+    speed_of_sound: float
+    localizer: Localizer = field(default_factory=Cells)
+    window: CutRule = field(default_factory=CutRule)
+
+    @property
+    def features(self) -> FeatureSpec:
+        """What the chain computes from the sound."""
+        return self.hearing.features
+
+    @property
+    def latency_s(self) -> float:
+        """Longest time from an onset to its map: a frame, and the localization window."""
+        return self.window.window_s + self.features.n_fft / self.features.fs
+
+    def start(self, *, at: int = 0) -> ChainState:
+        """State before the stream's first block, which begins at sample `at`."""
+        return ChainState(self.hearing.start(at=at), RingState())
+
+    def step(self, state: ChainState, block: Block) -> tuple[ChainState, StepOutput]:
+        """Take the next block.
+
+        Raises
+        ------
+        ConfigError
+            If the block has another rate or number of channels than the chain.
+        """
+        if block.lost or block.start != state.hearing.end:
+            return self._after_gap(state, block)
+        hearing, heard = self.hearing.step(state.hearing, block)
+        ring, cuts = cut_step(state.ring, block, self._windows(heard.detections), keep=self._keep())
+        return ChainState(hearing, ring), StepOutput(heard, self._placed(cuts))
+
+    def finish(self, state: ChainState) -> StepOutput:
+        """End the stream: events still on are ended, detections still waiting for their window are placed."""
+        heard = self.hearing.finish(state.hearing)
+        return StepOutput(heard, self._placed(flush_cuts(state.ring, self._windows(heard.detections))))
+
+    def _after_gap(self, state: ChainState, block: Block) -> tuple[ChainState, StepOutput]:
+        """End what was on, say what is missing, and begin anew; what was learned of the floor is kept."""
+        before = self.finish(state)
+        end = state.hearing.end
+        gap = Fault("gap", None, end, detail=f"{max(block.lost, block.start - end)} samples are missing")
+        fresh = ChainState(self.hearing.restart(state.hearing, at=block.start), RingState())
+        fresh, after = self.step(fresh, replace(block, lost=0))
+        heard = join_heard([replace(before.heard, faults=(*before.heard.faults, gap)), after.heard])
+        return fresh, StepOutput(heard, before.placed + after.placed)
+
+    def _keep(self) -> int:
+        """Samples of the past that a detection still to come may ask for."""
+        spec = self.features
+        return self.window.pre_roll(spec.fs) + spec.n_fft + self.hearing.events.lag_frames * spec.hop
+
+    def _windows(self, detections: tuple[Detection, ...]) -> tuple[Window, ...]:
+        """What the localizer shall hear of each detection."""
+        return tuple(
+            Window(d.onset, *(self.hearing.events.window(d) or self.window.around(d.onset, fs=self.features.fs)))
+            for d in detections
+        )
+
+    def _placed(self, cuts: tuple[Cut, ...]) -> tuple[Placed, ...]:
+        return tuple(
+            place(self.localizer, cut, self.layout, onset=window.onset, speed_of_sound=self.speed_of_sound)
+            for window, cut in cuts
+        )
+
+
+def make_chain(
+    layout: Layout,
+    *,
+    model: Model | None = None,
+    scorer: FrameScorer | None = None,
+    fuser: Fuser | None = None,
+    events: EventRule | None = None,
+    localizer: Localizer | None = None,
+    temperature_c: float | None = None,
+) -> Chain:
+    """Chain for a layout; whatever is not named takes its default.
+
+    Parameters
+    ----------
+    model : a fitted scorer with its calibration, from `load_model`
+    scorer : instead of a model, a scorer whose scores are already robust z of normal sound
+    temperature_c : degrees Celsius; None takes the layout's
+
+    Raises
+    ------
+    ConfigError, LayoutError
+        If the parts do not go together, or the temperature is outside the formula's range.
+    """
+    hearing = Hearing(
+        layout.n_mics,
+        fuser=fuser or KOfN(),
+        voters=tuple(int(k) for k in layout.array_mics),
+        events=events or Trigger(),
+    )
+    if model is not None:
+        hearing = replace(hearing, scorer=model.scorer, calibration=model.calibration)
+    elif scorer is not None:
+        hearing = replace(hearing, scorer=scorer, calibration=Calibration.identity())
+    return Chain(
+        layout,
+        hearing=hearing,
+        speed_of_sound=layout.speed_of_sound if temperature_c is None else speed_of_sound(temperature_c),
+        localizer=localizer or Cells(),
+    )
+
+
+def run(chain: Chain, stream: Iterable[Block]) -> Iterator[StepOutput]:
+    """The only loop: start, a step for each block, finish."""
+    state: ChainState | None = None
+    for block in stream:
+        if state is None:
+            state = chain.start(at=block.start)
+        state, output = chain.step(state, block)
+        yield output
+    if state is not None:
+        yield chain.finish(state)
+
+
+def score_recording(recording: Recording, model: Model) -> Scores:
+    """Calibrated scores of a recording in memory, shape (n_mics, n_frames), by the hearing part of the chain alone."""
+    hearing = Hearing(recording.samples.shape[0], scorer=model.scorer, calibration=model.calibration)
+    state, heard = hearing.start(), []
+    for block in blocks(recording):
+        state, more = hearing.step(state, block)
+        heard.append(more)
+    return join_heard(heard).scores

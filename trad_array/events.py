@@ -1,0 +1,188 @@
+"""Detections, maps and ends to events: one record per sound, and its JSON object for everybody outside."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from trad_array.chain import Chain, StepOutput
+from trad_array.localization.place import Placed
+from trad_array.records import CellMap, Detection, Ended
+from trad_array_geometry import Layout
+
+SCHEMA = "trad-array/event/1"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Event:
+    """One sound, as far as it is known.
+
+    detection : always
+    placed : once its window is complete
+    ended : once it is over
+    """
+
+    detection: Detection
+    placed: Placed | None = None
+    ended: Ended | None = None
+
+    @property
+    def state(self) -> str:
+        """`new` when just detected, `update` when placed, `end` when over: the same id, three messages."""
+        if self.placed is None:
+            return "new"
+        return "update" if self.ended is None else "end"
+
+    @property
+    def cell_map(self) -> CellMap | None:
+        """The map, if there is one."""
+        return None if self.placed is None else self.placed.cell_map
+
+    @property
+    def level(self) -> str:
+        """`alarm` when the map puts the sound in a cell, else `alert`: it was heard, and is not placed."""
+        return "alarm" if self.cell_map is not None and self.cell_map.from_a_cell else "alert"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What an event's JSON object says about the stream it was heard in.
+
+    source : file or device
+    model : name of the scorer, or of its model file
+    started_at : when sample 0 was heard, or None
+    """
+
+    source: str
+    model: str
+    started_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenEvents:
+    """Events that are not over yet, in the order of their onsets."""
+
+    events: tuple[Event, ...] = ()
+
+
+def event_step(state: OpenEvents, output: StepOutput) -> tuple[OpenEvents, tuple[Event, ...]]:
+    """Take what a step brought to light; give back every event about which something new is known.
+
+    An event that is detected, placed and over within one step is given three times: `new`, `update`, `end`.
+    """
+    current = {event.detection.onset: event for event in state.events}
+    told: list[Event] = []
+    for detection in output.heard.detections:
+        current[detection.onset] = Event(detection)
+        told.append(current[detection.onset])
+    for placed in output.placed:
+        current[placed.onset] = replace(current[placed.onset], placed=placed)
+        told.append(current[placed.onset])
+    for ended in output.heard.ended:
+        current[ended.onset] = replace(current[ended.onset], ended=ended)
+    over = tuple(event for event in current.values() if event.state == "end")
+    left = tuple(event for event in current.values() if event.state != "end")
+    return OpenEvents(left), (*told, *over)
+
+
+def events_of(outputs: Iterable[StepOutput]) -> Iterator[Event]:
+    """Every event of a stream, once, when it is over."""
+    state = OpenEvents()
+    for output in outputs:
+        state, events = event_step(state, output)
+        yield from (event for event in events if event.state == "end")
+
+
+def event_json(event: Event, chain: Chain, origin: Origin) -> dict[str, Any]:
+    """The versioned JSON object of an event: numbers or null, never NaN. docs/events.md explains every field.
+
+    Times count from the stream's first sample; `onset_utc` is null when nobody knows when that was.
+    """
+    fs = chain.features.fs
+    onset = event.detection.onset
+    cell_map = event.cell_map
+    return {
+        "schema": SCHEMA,
+        "id": event_id(onset, fs=fs, layout=chain.layout, origin=origin),
+        "state": event.state,
+        "level": event.level,
+        "onset_s": _number(onset / fs, 6),
+        "end_s": None if event.ended is None else _number(event.ended.end / fs, 6),
+        "onset_utc": _utc(onset, fs=fs, origin=origin),
+        "score": _number(event.detection.score if event.ended is None else event.ended.peak, 3),
+        "channels": _channels(event, chain.layout),
+        **_map_json(cell_map, chain.layout),
+        "position_m": _position(event.placed),
+        "position_residual_us": _residual(event.placed),
+        "why_not_placed": event.placed.why_not or None if event.placed is not None else None,
+        "layout": {"id": chain.layout.id, "provenance": chain.layout.provenance},
+        "model": origin.model,
+        "source": origin.source,
+        "speed_of_sound_m_s": _number(chain.speed_of_sound, 3),
+    }
+
+
+def event_id(onset: int, *, fs: int, layout: Layout, origin: Origin) -> str:
+    """Name of an event: the same each time the same sound is heard, sorted by time where the time is known."""
+    when = _utc(onset, fs=fs, origin=origin)
+    stamp = f"s{onset:012d}" if when is None else when.replace("-", "").replace(":", "").replace(".", "")
+    mark = hashlib.sha256(f"{origin.source}\n{layout.id}\n{onset}".encode()).hexdigest()[:8]
+    return f"{stamp}-{mark}"
+
+
+def _map_json(cell_map: CellMap | None, layout: Layout) -> dict[str, Any]:
+    if cell_map is None:
+        return {"best": None, "cells": [], "p_elsewhere": None, "elsewhere": None, "credible_set": [], "tdoa_us": []}
+    order = np.argsort(-cell_map.probability, kind="stable")
+    return {
+        "best": layout.cell_names[cell_map.best],
+        "cells": [{"id": layout.cell_names[k], "p": _number(cell_map.probability[k], 6)} for k in order],
+        "p_elsewhere": _number(cell_map.elsewhere, 6),
+        "elsewhere": cell_map.place,
+        "credible_set": [layout.cell_names[k] for k in cell_map.credible_set()],
+        "tdoa_us": [
+            {"mics": [layout.mic_names[i], layout.mic_names[j]], "delay_us": _number(delay * 1e6, 2)}
+            for (i, j), delay in zip(cell_map.pairs, cell_map.pair_delays_s, strict=True)
+        ],
+    }
+
+
+def _channels(event: Event, layout: Layout) -> list[dict[str, Any]]:
+    scores = event.detection.channels if event.ended is None else event.ended.channels
+    placed = event.placed
+    return [
+        {
+            "mic": name,
+            "channel": layout.mic_channels[k],
+            "score": _number(scores[k], 3) if scores else None,
+            "level_dbfs": None if placed is None else _number(placed.level_dbfs[k], 2),
+            "clipped": None if placed is None else bool(placed.clipped[k]),
+            "used": None if placed is None else bool(placed.used[k]),
+        }
+        for k, name in enumerate(layout.mic_names)
+    ]
+
+
+def _position(placed: Placed | None) -> list[float | None] | None:
+    if placed is None or placed.position is None:
+        return None
+    return [_number(value, 4) for value in placed.position.position_m]
+
+
+def _residual(placed: Placed | None) -> float | None:
+    return None if placed is None or placed.position is None else _number(placed.position.residual_us, 2)
+
+
+def _utc(onset: int, *, fs: int, origin: Origin) -> str | None:
+    if origin.started_at is None:
+        return None
+    when = (origin.started_at + timedelta(seconds=onset / fs)).astimezone(UTC)
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _number(value: float, digits: int) -> float | None:
+    """A finite number, or None: no NaN leaves the house."""
+    return round(float(value), digits) if np.isfinite(value) else None
