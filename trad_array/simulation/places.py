@@ -64,24 +64,23 @@ def event_places(
 ) -> NDArray[np.float64]:
     """Where an event sounds; shape (n, 3), m: one point, or the patches of roof that rain falls on."""
     box = room_box(layout)
-    valve = None if cell is None else layout.cells[layout.cell_index(cell)]
     if source_m is not None:
         place = np.asarray(source_m, dtype=np.float64)
         if place.shape != (3,) or not ((place >= box[0]) & (place <= box[1])).all():
             raise ConfigError(
                 f"source_m: expected x, y, z within {box[0].tolist()} to {box[1].tolist()}, found {source_m}"
             )
-        return np.atleast_2d(place)
-    if valve is not None:
-        return np.atleast_2d(valve)
+        return place.reshape(1, 3)
+    if cell is not None:
+        return layout.cells[[layout.cell_index(cell)]]
     if kind == "rain":
         patches = rng.uniform(box[0], box[1], (RAIN_PATCHES, 3))
         patches[:, 2] = box[1, 2] - 0.01
         return patches
     guards = [at for _, at in _guards_called(layout, _GUARDS_OF.get(kind, ())) if _clear(layout, at)]
     if guards:
-        return np.atleast_2d(guards[int(rng.integers(len(guards)))])
-    return np.atleast_2d(_elsewhere(layout, rng))
+        return guards[int(rng.integers(len(guards)))].reshape(1, 3)
+    return _elsewhere(layout, rng).reshape(1, 3)
 
 
 def _elsewhere(layout: Layout, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -89,7 +88,7 @@ def _elsewhere(layout: Layout, rng: np.random.Generator) -> NDArray[np.float64]:
     box = room_box(layout)
     margin = np.minimum(CLEAR_OF_WALLS_M, 0.25 * (box[1] - box[0]))
     for _ in range(1000):
-        place = rng.uniform(box[0] + margin, box[1] - margin)
+        place: NDArray[np.float64] = rng.uniform(box[0] + margin, box[1] - margin)
         if _clear(layout, place):
             return place
     raise LayoutError(f"{layout.id}: room: expected a place {CLEAR_OF_CELLS_M} m from every cell, found none")

@@ -1,7 +1,7 @@
 """One simulated recording with its truth: a sound, a room, the noise of the cabin, microphones that overload.
 
-Everything random comes from the caller's generator, in separate streams for places, rooms, noise and the event: with
-the same seed the noise stays the same, sample by sample, whatever the event or its level.
+Everything random comes from the caller's generator, in separate streams for the cabin and the event: with the same seed
+the cabin sounds the same, sample by sample, whatever the event or its level.
 """
 
 from dataclasses import dataclass
@@ -41,6 +41,31 @@ class Scene:
 
     recording: Recording
     truth: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Room:
+    """The room around the microphones.
+
+    box_m : (2, 3), m; mics : (n_mics, 3), m; rt60_s : s, requested; fs : Hz; speed_of_sound : m/s
+    """
+
+    box_m: NDArray[np.float64]
+    mics: NDArray[np.float64]
+    rt60_s: float
+    fs: int
+    speed_of_sound: float
+
+    def responses(self, sources: NDArray[np.float64], rng: np.random.Generator) -> Responses:
+        return room_responses(
+            self.box_m,
+            sources,
+            self.mics,
+            rt60_s=self.rt60_s,
+            fs=self.fs,
+            speed_of_sound=self.speed_of_sound,
+            rng=rng,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,12 +143,12 @@ def simulate_scene(
     Returns
     -------
     Scene
-        Its truth holds: `kind` ("vent", a negative kind or "normal"), `simulated`, `cell`, `onset_s` (the arrival at
-        the first microphone, not the emission), `end_s` (there too, when 99.9 % of the source's energy is out; echoes
-        last longer),
-        `snr_db`, `snr_2_7khz_db`, `rt60_requested_s`, `rt60_s`, `temperature_c`, `speed_of_sound_m_s`, `source_m`,
-        `layout`, `fs`, `seconds`, `clipped` (samples of each microphone), `noise_dbfs`, `fan_speed`, `noise_sources`.
-        What does not apply is None. The ratios are those before clipping.
+        Its truth holds `kind` ("vent", a negative kind or "normal"), `simulated`, `cell`, `source_m`; `onset_s` (the
+        arrival at the first microphone, not the emission) and `end_s` (there too, when 99.9 % of the source's energy
+        is out; echoes last longer); `snr_db` and `snr_2_7khz_db` (before clipping); `rt60_requested_s` and `rt60_s`
+        (measured on the responses of the noise sources); `temperature_c`, `speed_of_sound_m_s`, `layout`, `fs`,
+        `seconds`, `noise_dbfs`, `fan_speed`, `noise_sources`, `clipped` (samples of each microphone). What does not
+        apply is None.
 
     Raises
     ------
@@ -134,61 +159,47 @@ def simulate_scene(
     MissingExtra
         If pyroomacoustics is not installed.
     """
-    box = room_box(layout)
     n = _check(cell, negative, seconds=seconds, fs=fs, snr_db=snr_db, duration_s=duration_s, noise_dbfs=noise_dbfs)
     air_c = layout.temperature_c if temperature_c is None else temperature_c
-    sound_m_s = speed_of_sound(air_c)
-    place_rng, room_rng, noise_rng, event_rng = rng.spawn(4)
+    room = _Room(room_box(layout), layout.mics, rt60_s, fs, speed_of_sound(air_c))
     kind = "normal" if cell is None and negative is None else negative or "vent"
-    noise_names, noise_at = noise_places(layout)
-    event_at = (
-        np.zeros((0, 3))
-        if kind == "normal"
-        else event_places(layout, kind, cell=cell, source_m=source_m, rng=place_rng)
-    )
-    rooms = room_responses(
-        box,
-        np.vstack([noise_at, event_at]),
-        layout.mics,
-        rt60_s=rt60_s,
-        fs=fs,
-        speed_of_sound=sound_m_s,
-        rng=room_rng,
-    )
+    place_rng, cabin_rng, event_rng = rng.spawn(3)
+    names, noise_at = noise_places(layout)
+    cabin = room.responses(noise_at, cabin_rng)
+    heard = _cabin_noise(cabin_rng, cabin, n=n, noise_dbfs=noise_dbfs, fan_speed=fan_speed)
     truth: dict[str, Any] = {
         "kind": kind,
         "simulated": True,
         "cell": cell,
         **dict.fromkeys(("onset_s", "end_s", "snr_db", "snr_2_7khz_db", "source_m")),
         "rt60_requested_s": rt60_s,
-        "rt60_s": round(rooms.rt60_s, 4),
+        "rt60_s": round(cabin.rt60_s, 4),
         "temperature_c": air_c,
-        "speed_of_sound_m_s": sound_m_s,
+        "speed_of_sound_m_s": room.speed_of_sound,
         "layout": layout.id,
         "fs": fs,
         "seconds": n / fs,
+        "noise_dbfs": round(_level_db(heard), 3),
         "fan_speed": fan_speed,
-        "noise_sources": [_place(at, name=name) for name, at in zip(noise_names, noise_at, strict=True)],
+        "noise_sources": [{"name": name, "position_m": _rounded(at)} for name, at in zip(names, noise_at, strict=True)],
     }
-    heard = _cabin_noise(noise_rng, rooms, len(noise_at), n=n, noise_dbfs=noise_dbfs, fan_speed=fan_speed)
-    truth["noise_dbfs"] = round(_level_db(heard), 3)
     if kind != "normal":
-        travel_s = travel_times(event_at, layout.mics, speed_of_sound=sound_m_s)
+        at = event_places(layout, kind, cell=cell, source_m=source_m, rng=place_rng)
+        travel_s = travel_times(at, layout.mics, speed_of_sound=room.speed_of_sound)
         event = _make_event(
-            kind, travel_s, rng=event_rng, fs=fs, seconds=seconds, onset_s=onset_s, duration_s=duration_s
+            kind, travel_s, rng=event_rng, fs=fs, seconds=n / fs, onset_s=onset_s, duration_s=duration_s
         )
-        sound = _through_room(event.signals, rooms.impulse[len(noise_at) :], n, start=event.start)
+        sound = _through_room(event.signals, room.responses(at, event_rng).impulse, n, start=event.start)
         sound, ratios = _at_snr(sound, heard, event, fs=fs, snr_db=snr_db)
         heard = heard + sound
-        truth |= ratios | event.times(fs)
-        truth["source_m"] = _place(event_at[0])["position_m"] if len(event_at) == 1 else None
+        truth |= {**ratios, **event.times(fs), "source_m": _rounded(at[0]) if len(at) == 1 else None}
     truth["clipped"] = [int(count) for count in (np.abs(heard) > 1.0).sum(axis=1)]
     samples = np.clip(heard, -1.0, 1.0).astype(np.float32)
     return Scene(Recording(samples, fs, source=f"simulated {kind}"), truth)
 
 
-def _place(at: NDArray[np.float64], **more: str) -> dict[str, Any]:
-    return {**more, "position_m": [round(float(v), 4) for v in at]}
+def _rounded(at: NDArray[np.float64]) -> list[float]:
+    return [round(float(v), 4) for v in at]
 
 
 def _check(
@@ -206,8 +217,8 @@ def _check(
         raise ConfigError(f"cell, negative: expected at most one of them, found {cell!r} and {negative!r}")
     if negative is not None and negative not in NEGATIVE_KINDS:
         raise ConfigError(f"negative: expected one of {', '.join(NEGATIVE_KINDS)}, found {negative!r}")
-    if not 4_000 <= fs <= 192_000:
-        raise ConfigError(f"fs: expected 4000 to 192000 Hz, found {fs}")
+    if not 8_000 <= fs <= 192_000:
+        raise ConfigError(f"fs: expected 8000 to 192000 Hz, found {fs}")
     for name, value, low, high in (
         ("seconds", seconds, 0.1, 600.0),
         ("snr_db", snr_db, -80.0, 80.0),
@@ -258,18 +269,18 @@ def _active(signals: FloatArray) -> int:
 
 
 def _cabin_noise(
-    rng: np.random.Generator, rooms: Responses, n_sources: int, *, n: int, noise_dbfs: float, fan_speed: float
+    rng: np.random.Generator, cabin: Responses, *, n: int, noise_dbfs: float, fan_speed: float
 ) -> NDArray[np.float64]:
     """Steady noise at the microphones, (n_mics, n): fans and converter through the room, and a part of each microphone.
 
     The sources start early by the length of the responses, so that the room is already full at sample 0.
     """
-    fs = rooms.fs
-    lead = rooms.impulse.shape[-1]
+    fs = cabin.fs
+    n_sources, _, lead = cabin.impulse.shape
     long_s = (n + lead) / fs
     fans = [fan(rng, fs=fs, seconds=long_s, speed=fan_speed * rng.uniform(0.9, 1.1)) for _ in range(n_sources - 1)]
     converter = 0.10 * hum(rng, fs=fs, seconds=long_s) + 0.01 * pcs_whine(rng, fs=fs, seconds=long_s)
-    coherent = _through_room(np.stack([*fans, converter]), rooms.impulse[:n_sources], n + lead)[:, lead:]
+    coherent = _through_room(np.stack([*fans, converter]), cabin.impulse, n + lead)[:, lead:]
     coherent /= np.sqrt(np.mean(coherent**2))
     # Air that moves past the capsules: not sound, so each microphone has its own; 14 dB below the fans.
     own = np.stack(

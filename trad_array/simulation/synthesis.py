@@ -37,7 +37,7 @@ def band_noise(rng: np.random.Generator, *, n: int, fs: int, low_hz: float, high
     )
 
 
-def jet_noise(rng: np.random.Generator, peak_hz: Signal, *, fs: int, frame: int = 256) -> Signal:
+def jet_noise(rng: np.random.Generator, peak_hz: Signal, *, fs: int) -> Signal:
     """Noise with a broad hump at `peak_hz`, which may slide; about rms 1 all along.
 
     Parameters
@@ -45,15 +45,15 @@ def jet_noise(rng: np.random.Generator, peak_hz: Signal, *, fs: int, frame: int 
     rng : numpy.random.Generator
     peak_hz : array, shape (n,), Hz, where the hump is at each sample
     fs : int, Hz
-    frame : int, even
-        Samples over which the hump stands still.
 
     Notes
     -----
     The density rises with f^2 below the hump and falls with f^-2 above, roughly as the noise of a jet does; the curve
     is our choice.
     """
-    n, hop = len(peak_hz), frame // 2
+    # The hump stands still for frames of 16 ms that overlap by half.
+    n, hop = len(peak_hz), round(0.008 * fs)
+    frame = 2 * hop
     n_frames = -(-n // hop) + 1
     white = rng.standard_normal((n_frames + 1) * hop)
     window = np.sqrt(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(frame) / frame))
