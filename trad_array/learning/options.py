@@ -1,0 +1,45 @@
+"""How a scorer is fitted."""
+
+from dataclasses import dataclass, field
+
+from trad_array.errors import ConfigError
+from trad_array.features import FeatureSpec
+from trad_array.scoring.attention_ae import READINGS, SCORES
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOptions:
+    """How a scorer is fitted; what does not concern its kind is not looked at.
+
+    features : FeatureSpec
+    attention : reading of the paper's attention, see `scoring.attention_ae`; "none" is used for the kind "ae"
+    distance : "mahalanobis" (equation 4) or "mse", for the autoencoders
+    context : frames per decision of the reading "window" and of the cnn; our choice
+    epochs, batch, learning_rate : the paper's (section 4)
+    train_share : share of the recordings to train with, the paper's
+    calibration_share : share of the normal training recordings kept for calibration; our choice
+    patch_hop : frames between the patches that the cnn is trained on; our choice
+    """
+
+    features: FeatureSpec = field(default_factory=FeatureSpec)
+    attention: str = "components"
+    distance: str = "mahalanobis"
+    context: int = 16
+    epochs: int = 200
+    batch: int = 128
+    learning_rate: float = 1e-3
+    train_share: float = 0.8
+    calibration_share: float = 0.1
+    patch_hop: int = 8
+
+    def __post_init__(self) -> None:
+        for name, known in (("attention", READINGS), ("distance", SCORES)):
+            if getattr(self, name) not in known:
+                raise ConfigError(f"{name}: expected one of {', '.join(known)}, found {getattr(self, name)!r}")
+        for name in ("epochs", "batch", "patch_hop"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}: expected at least 1, found {getattr(self, name)}")
+        if not 8 <= self.context <= 1024:
+            raise ConfigError(f"context: expected 8 to 1024 frames, found {self.context}")
+        if not 0 < self.learning_rate < 1:
+            raise ConfigError(f"learning_rate: expected more than 0 and less than 1, found {self.learning_rate:g}")
