@@ -139,7 +139,7 @@ def _burst(rng: np.random.Generator, *, n: int, fs: int, whistle: bool | None) -
     hiss = pressure * jet_noise(rng, peak_hz, fs=fs)
     if rng.random() < 0.2 if whistle is None else whistle:
         tone_hz = rng.uniform(0.5, 0.8) * peak_hz
-        hiss += rng.uniform(0.3, 0.8) * pressure * np.sin(2 * np.pi * np.cumsum(tone_hz) / fs)
+        hiss += rng.uniform(0.5, 1.2) * pressure * np.sin(2 * np.pi * np.cumsum(tone_hz) / fs)
     hiss = faded(hiss, fs=fs, attack_s=0.001, release_s=min(0.1, 0.2 * seconds))
     return hiss + _pop(rng, n=n, fs=fs)
 

@@ -60,7 +60,7 @@ def jet_noise(rng: np.random.Generator, peak_hz: Signal, *, fs: int) -> Signal:
     frames = np.lib.stride_tricks.sliding_window_view(white, frame)[::hop] * window
     centres = np.clip(np.arange(n_frames) * hop, 0, n - 1)
     ratio = scipy.fft.rfftfreq(frame, 1.0 / fs)[None, :] / peak_hz[centres][:, None]
-    density = ratio**2 / (1.0 + ratio**2) ** 2
+    density = ratio**2 / (1.0 + ratio**4)
     gain = np.sqrt(density / density.mean(axis=1, keepdims=True))
     shaped = scipy.fft.irfft(scipy.fft.rfft(frames, axis=1) * gain, frame, axis=1) * window
     out = np.zeros((n_frames + 1, hop))
