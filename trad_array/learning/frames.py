@@ -66,6 +66,28 @@ def read_corpus(
     return Corpus(segments=tuple(used), frames=tuple(frames), unusable=tuple(unusable))
 
 
+def first_frame(spec: FeatureSpec) -> int:
+    """Index of the first frame that says something: before it, the front end "floor" is still learning its floor."""
+    rule = NoiseFloor()
+    return rule.warm_up_ticks * rule.tick_frames if spec.front_end == "floor" else 0
+
+
+def truly_abnormal(segment: Segment, spec: FeatureSpec, *, n_frames: int) -> NDArray[np.bool_] | None:
+    """Whether the middle of each frame, from `first_frame` on, lies between true onset and end.
+
+    Returns
+    -------
+    array, shape (n_frames,), or None when the segment is abnormal and its times are not known
+    """
+    if segment.label == "normal":
+        return np.zeros(n_frames, dtype=np.bool_)
+    times_s = segment.true_times_s()
+    if times_s is None:
+        return None
+    middles_s = ((first_frame(spec) + np.arange(n_frames)) * spec.hop + spec.n_fft / 2) / spec.fs
+    return (times_s[0] <= middles_s) & (middles_s < times_s[1])
+
+
 def check_unusable(unusable: Sequence[str], n_segments: int) -> None:
     """Raise AudioError when too many of the segments could not be used."""
     if len(unusable) > MAX_UNUSABLE_SHARE * n_segments:
@@ -126,7 +148,7 @@ class FramePool:
 
     rows : (n_rows, n_mels), dB
     last : (n_samples,), row of the last frame of each context; no context reaches across a channel or a segment
-    target : (n_samples,), 1 where the segment is abnormal, else 0
+    target : (n_samples,), 1 where the last frame is abnormal, else 0
     """
 
     rows: NDArray[np.float32]
@@ -134,13 +156,18 @@ class FramePool:
     target: NDArray[np.float32]
 
 
-def pool_frames(corpus: Corpus, *, context: int, hop: int = 1) -> FramePool:
+def pool_frames(corpus: Corpus, spec: FeatureSpec, *, context: int, hop: int = 1, labels: str = "segment") -> FramePool:
     """Every `hop`-th context of every channel.
+
+    Parameters
+    ----------
+    labels : "segment" (every frame of an abnormal segment is abnormal, as in the paper) or "truth" (only those
+        between the true onset and end, which must stand beside every abnormal segment)
 
     Raises
     ------
     AudioError
-        If no segment is as long as a context.
+        If no segment is as long as a context, or true times are wanted and not there.
     """
     rows = np.concatenate([frames.reshape(-1, frames.shape[-1]) for frames in corpus.frames])
     lasts: list[NDArray[np.int64]] = []
@@ -151,12 +178,21 @@ def pool_frames(corpus: Corpus, *, context: int, hop: int = 1) -> FramePool:
         ends = np.arange(context - 1, n_frames, hop, dtype=np.int64)
         starts = begin + n_frames * np.arange(n_channels, dtype=np.int64)
         lasts.append((starts[:, None] + ends).ravel())
-        targets.append(np.full(len(lasts[-1]), segment.label == "abnormal", dtype=np.float32))
+        targets.append(np.tile(_targets(segment, spec, n_frames=n_frames, labels=labels)[ends], n_channels))
         begin += n_channels * n_frames
     last = np.concatenate(lasts)
     if len(last) == 0:
         raise AudioError(f"{corpus.segments[0].name}: expected at least {context} frames, found fewer in all segments")
     return FramePool(rows=rows.astype(np.float32), last=last, target=np.concatenate(targets))
+
+
+def _targets(segment: Segment, spec: FeatureSpec, *, n_frames: int, labels: str) -> NDArray[np.float32]:
+    if labels == "segment":
+        return np.full(n_frames, segment.label == "abnormal", dtype=np.float32)
+    known = truly_abnormal(segment, spec, n_frames=n_frames)
+    if known is None:
+        raise AudioError(f"{segment.name}: expected onset_s and end_s in {segment.name}_truth.json, found none")
+    return known.astype(np.float32)
 
 
 def contexts_of(frames: FloatArray, context: int) -> FloatArray:

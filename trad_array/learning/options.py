@@ -6,6 +6,8 @@ from trad_array.errors import ConfigError
 from trad_array.features import FeatureSpec
 from trad_array.scoring.attention_ae import READINGS, SCORES
 
+LABELLINGS = ("segment", "truth")
+
 
 @dataclass(frozen=True, slots=True)
 class TrainingOptions:
@@ -19,6 +21,8 @@ class TrainingOptions:
     train_share : share of the recordings to train with, the paper's
     calibration_share : share of the normal training recordings kept for calibration; our choice
     patch_hop : frames between the patches that the cnn is trained on; our choice
+    labels : what the cnn takes for abnormal: "segment" (all of an abnormal recording, the paper's) or "truth" (what
+        lies between the true onset and end)
     """
 
     features: FeatureSpec = field(default_factory=FeatureSpec)
@@ -31,9 +35,10 @@ class TrainingOptions:
     train_share: float = 0.8
     calibration_share: float = 0.1
     patch_hop: int = 8
+    labels: str = "segment"
 
     def __post_init__(self) -> None:
-        for name, known in (("attention", READINGS), ("distance", SCORES)):
+        for name, known in (("attention", READINGS), ("distance", SCORES), ("labels", LABELLINGS)):
             if getattr(self, name) not in known:
                 raise ConfigError(f"{name}: expected one of {', '.join(known)}, found {getattr(self, name)!r}")
         for name in ("epochs", "batch", "patch_hop"):

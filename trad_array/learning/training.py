@@ -194,7 +194,7 @@ def _fit_scorer(
 def _fit_autoencoder(job: _Job, run: "Run") -> tuple[StoredScorer, tuple[float, ...]]:
     from trad_array.learning.torch_autoencoder import train_autoencoder
 
-    pool = pool_frames(job.corpus, context=job.context)
+    pool = pool_frames(job.corpus, job.options.features, context=job.context)
     mean, std = _bands(pool)
     return train_autoencoder(pool, job.corpus, run, attention=job.attention, band_mean=mean, band_std=std)
 
@@ -202,7 +202,8 @@ def _fit_autoencoder(job: _Job, run: "Run") -> tuple[StoredScorer, tuple[float, 
 def _fit_cnn(job: _Job, run: "Run") -> tuple[StoredScorer, tuple[float, ...]]:
     from trad_array.learning.torch_cnn import train_cnn
 
-    pool = pool_frames(job.corpus, context=job.context, hop=job.options.patch_hop)
+    options = job.options
+    pool = pool_frames(job.corpus, options.features, context=job.context, hop=options.patch_hop, labels=options.labels)
     mean, std = _bands(pool)
     return train_cnn(pool, run, band_mean=mean, band_std=std)
 
