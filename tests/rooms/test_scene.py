@@ -188,6 +188,15 @@ def test_fans_without_guard_points_stand_in_corners(pack):
     assert len({tuple(s["position_m"]) for s in sources}) == 3
 
 
+def test_another_fan_speed_is_another_spectrum(row):
+    slow, fast = (scene(row, fan_speed=speed, seconds=4.0).recording.samples.astype(np.float64) for speed in (0.7, 1.6))
+    frequencies = np.fft.rfftfreq(slow.shape[1], 1 / FS)
+    centroids = [
+        (frequencies * p).sum() / p.sum() for p in ((np.abs(np.fft.rfft(s)) ** 2).sum(axis=0) for s in (slow, fast))
+    ]
+    assert centroids[1] > 1.2 * centroids[0]
+
+
 def test_other_sampling_rates(pack):
     made = scene(pack, cell="R1C01", fs=48_000, seconds=2.0)
     assert made.recording.samples.shape == (4, 96_000)
@@ -212,6 +221,7 @@ def test_a_layout_without_a_room_is_refused(pack):
         ({"cell": "R1C01", "source_m": (0.0, 0.0, 99.0)}, "source_m: expected"),
         ({"seconds": 0.0}, "seconds: expected"),
         ({"fs": 100}, "fs: expected"),
+        ({"fan_speed": 0.0}, "fan_speed: expected"),
         ({"temperature_c": 90.0}, "temperature_c: expected"),
     ],
 )

@@ -160,6 +160,8 @@ def simulate_scene(
         If pyroomacoustics is not installed.
     """
     n = _check(cell, negative, seconds=seconds, fs=fs, snr_db=snr_db, duration_s=duration_s, noise_dbfs=noise_dbfs)
+    if not 0.2 <= fan_speed <= 5.0:
+        raise ConfigError(f"fan_speed: expected 0.2 to 5, found {fan_speed:g}")
     air_c = layout.temperature_c if temperature_c is None else temperature_c
     room = _Room(room_box(layout), layout.mics, rt60_s, fs, speed_of_sound(air_c))
     kind = "normal" if cell is None and negative is None else negative or "vent"
