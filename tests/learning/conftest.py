@@ -1,6 +1,7 @@
 """Small data sets in LiB-TRAD form: coloured noise, and the same with a hiss between 2 and 6 kHz in it."""
 
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ from trad_array.learning.dataset import find_dataset
 from trad_array.learning.options import TrainingOptions
 
 FS = 16_000
+
+# These train networks; the others run without the extra "train".
+collect_ignore = [] if find_spec("torch") else ["test_parity.py", "test_training.py", "test_commands.py"]
 
 
 def noise(rng, *, n_channels, seconds):
@@ -58,6 +62,13 @@ def rng():
 @pytest.fixture(scope="session")
 def data_folder(tmp_path_factory):
     return write_dataset(tmp_path_factory.mktemp("trad") / "data")
+
+
+@pytest.fixture(scope="session")
+def longer(tmp_path_factory):
+    """Segments of 4 s: one second for the noise floor, the hiss from 1.33 s on."""
+    root = tmp_path_factory.mktemp("longer")
+    return find_dataset(write_dataset(root, n_normal=5, n_abnormal=3, seconds=4.0))
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """Segments of a data set to the frames that scorers are fitted on."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -154,6 +154,19 @@ class FramePool:
     rows: NDArray[np.float32]
     last: NDArray[np.int64]
     target: NDArray[np.float32]
+
+
+def with_warm_up(corpus: Corpus, *, n_frames: int) -> Corpus:
+    """The same with `n_frames` of 0 dB before every normal segment.
+
+    That is what the chain feeds a scorer until the floor is learned. A supervised network that has never seen it may
+    take it for anything.
+    """
+    frames = [
+        np.pad(frames, ((0, 0), (n_frames, 0), (0, 0))) if segment.label == "normal" else frames
+        for segment, frames in zip(corpus.segments, corpus.frames, strict=True)
+    ]
+    return replace(corpus, frames=tuple(frames))
 
 
 def pool_frames(corpus: Corpus, spec: FeatureSpec, *, context: int, hop: int = 1, labels: str = "segment") -> FramePool:

@@ -17,7 +17,7 @@ from trad_array.detection.calibration import Calibration, fit_calibration
 from trad_array.errors import AudioError, ConfigError, MissingExtra
 from trad_array.features import FeatureSpec
 from trad_array.learning.dataset import Dataset, Segment
-from trad_array.learning.frames import Corpus, FramePool, contexts_of, pool_frames, read_corpus
+from trad_array.learning.frames import Corpus, FramePool, contexts_of, pool_frames, read_corpus, with_warm_up
 from trad_array.learning.options import TrainingOptions
 from trad_array.learning.split import Split, split_recordings
 from trad_array.scoring.frame_scorer import StoredScorer
@@ -202,8 +202,10 @@ def _fit_autoencoder(job: _Job, run: "Run") -> tuple[StoredScorer, tuple[float, 
 def _fit_cnn(job: _Job, run: "Run") -> tuple[StoredScorer, tuple[float, ...]]:
     from trad_array.learning.torch_cnn import train_cnn
 
-    options = job.options
-    pool = pool_frames(job.corpus, options.features, context=job.context, hop=options.patch_hop, labels=options.labels)
+    options, corpus = job.options, job.corpus
+    if options.features.front_end == "floor":
+        corpus = with_warm_up(corpus, n_frames=job.context)
+    pool = pool_frames(corpus, options.features, context=job.context, hop=options.patch_hop, labels=options.labels)
     mean, std = _bands(pool)
     return train_cnn(pool, run, band_mean=mean, band_std=std)
 
