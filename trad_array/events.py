@@ -1,7 +1,7 @@
 """Detections, maps and ends to events: one record per sound, and its JSON object for everybody outside."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from trad_array.chain import Chain, StepOutput
 from trad_array.localization.place import Placed
 from trad_array.records import CellMap, Detection, Ended
-from trad_array_geometry import Layout
+from trad_array_geometry import Layout, LayoutError
 
 SCHEMA = "trad-array/event/1"
 
@@ -125,6 +125,37 @@ def event_json(event: Event, chain: Chain, origin: Origin) -> dict[str, Any]:
     }
 
 
+def map_from_json(record: Mapping[str, Any], layout: Layout, *, fs: int) -> CellMap | None:
+    """The map inside an event's JSON object, or None when the event was not placed.
+
+    Raises
+    ------
+    LayoutError
+        If the event speaks of other cells or microphones than the layout has.
+    """
+    cells = {cell["id"]: cell for cell in record["cells"]}
+    if not cells:
+        return None
+    if set(cells) != set(layout.cell_names):
+        raise LayoutError(f"{layout.id}: expected the {len(cells)} cells of the event, found other ones")
+    probability = np.array([cells[name]["p"] for name in layout.cell_names])
+    elsewhere = float(record["p_elsewhere"])
+    total = probability.sum() + elsewhere  # 1 but for the rounding of each number
+    mics = {name: k for k, name in enumerate(layout.mic_names)}
+    if not {name for pair in record["tdoa_us"] for name in pair["mics"]} <= set(mics):
+        raise LayoutError(f"{layout.id}: expected the microphones of the event, found {', '.join(mics)}")
+    return CellMap(
+        power=np.array([cells[name]["power"] for name in layout.cell_names]),
+        probability=probability / total,
+        elsewhere=elsewhere / total,
+        place=record["elsewhere"],
+        onset=round(record["onset_s"] * fs),
+        speed_of_sound=record["speed_of_sound_m_s"],
+        pair_delays_s=np.array([pair["delay_us"] * 1e-6 for pair in record["tdoa_us"]]),
+        pairs=np.array([[mics[name] for name in pair["mics"]] for pair in record["tdoa_us"]], dtype=np.intp),
+    )
+
+
 def event_id(onset: int, *, fs: int, layout: Layout, origin: Origin) -> str:
     """Name of an event: the same each time the same sound is heard, sorted by time where the time is known."""
     when = _utc(onset, fs=fs, origin=origin)
@@ -139,7 +170,14 @@ def _map_json(cell_map: CellMap | None, layout: Layout) -> dict[str, Any]:
     order = np.argsort(-cell_map.probability, kind="stable")
     return {
         "best": layout.cell_names[cell_map.best],
-        "cells": [{"id": layout.cell_names[k], "p": _number(cell_map.probability[k], 6)} for k in order],
+        "cells": [
+            {
+                "id": layout.cell_names[k],
+                "p": _number(cell_map.probability[k], 6),
+                "power": _number(cell_map.power[k], 6),
+            }
+            for k in order
+        ],
         "p_elsewhere": _number(cell_map.elsewhere, 6),
         "elsewhere": cell_map.place,
         "credible_set": [layout.cell_names[k] for k in cell_map.credible_set()],

@@ -53,7 +53,7 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Say which.")
 def cli() -> None:
-    r"""Hears a lithium-battery cell fail.
+    """Hears a lithium-battery cell fail.
 
     Four microphones around a row or a pack of cells: trad-array hears the safety valve open, works out from the
     arrival times which cell it was, and raises an alarm.
@@ -65,7 +65,7 @@ def cli() -> None:
 
     Exit codes: 0 fine, 1 runtime error, 2 usage, 3 input that cannot be used, 4 some inputs failed,
     10 an alarm was found and --fail-on alarm was given.
-    """
+    """  # noqa: D301 (click's marker, not an escape gone wrong)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 Memory does not grow with length.
 """
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -144,9 +145,14 @@ class RecordingReader:
 
 
 def read_recording(
-    source: Source | str | Path, *, fs: int = 16_000, channels: Sequence[int] | None = None
+    source: Source | str | Path,
+    *,
+    fs: int = 16_000,
+    channels: Sequence[int] | None = None,
+    first_s: float = 0.0,
+    last_s: float = math.inf,
 ) -> Recording:
-    """Whole recording in memory, at rate `fs`.
+    """A recording, or the stretch of it from `first_s` to `last_s`, in memory at rate `fs`.
 
     Parameters
     ----------
@@ -161,8 +167,17 @@ def read_recording(
     if not isinstance(source, Source):
         n = channels or range(1, channel_count(source) + 1)
         source = Source(str(source), (Path(source),), tuple(c - 1 for c in n), others_allowed=True)
+    first, last = round(first_s * fs), last_s * fs
+    parts: list[FloatArray] = []
     with RecordingReader(source, fs=fs) as reader:
-        parts = [block.samples for block in reader.blocks()]
+        if first_s >= reader.duration_s:
+            raise AudioError(f"{source.name}: expected more than {first_s:g} s, found {reader.duration_s:g} s")
+        for block in reader.blocks():
+            if block.start >= last:
+                break
+            if block.end > first:
+                end = block.samples.shape[1] if math.isinf(last) else round(last) - block.start
+                parts.append(block.samples[:, max(first - block.start, 0) : end])
     return Recording(samples=np.concatenate(parts, axis=1), fs=fs, source=source.name)
 
 

@@ -1,0 +1,108 @@
+"""What `localize`, `monitor` and `demo` have in common: options to a chain, recordings to events."""
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from trad_array_cli.options import channel_map_option, layout_option, model_option, temperature_option
+
+if TYPE_CHECKING:
+    from trad_array.chain import Chain
+    from trad_array.detection.trigger import EventRule
+    from trad_array_geometry import Layout
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DETECT, WHOLE = "detect", "whole"
+
+
+def chain_options(function: F) -> F:
+    """Options that say what the chain is made of."""
+    for option in (
+        channel_map_option(),
+        temperature_option(),
+        click.option(
+            "--localizer",
+            default="cells",
+            show_default=True,
+            metavar="NAME|FILE.py:CLASS",
+            help="Which localizer maps a detection.",
+        ),
+        click.option(
+            "--fuser",
+            default="k-of-n",
+            show_default=True,
+            metavar="NAME|FILE.py:CLASS",
+            help="How channels are fused: k-of-n, median, top-k-mean, or your own.",
+        ),
+        click.option("--scorer", metavar="NAME|FILE.py:CLASS", help="Scorer without a model file, e.g. your own."),
+        model_option(),
+        layout_option(),
+    ):
+        function = option(function)
+    return function
+
+
+@dataclass(frozen=True, slots=True)
+class ChainChoice:
+    """What a person chose with `chain_options`."""
+
+    layout: "Layout"
+    model_path: Path | None
+    scorer: str | None
+    fuser: str
+    localizer: str
+    temperature_c: float | None
+
+    @property
+    def model_name(self) -> str:
+        """What events say about the scorer."""
+        return str(self.model_path) if self.model_path else self.scorer or "excess"
+
+    def chain(self, events: "EventRule | None" = None) -> "Chain":
+        """The chain of these parts; raises errors of the library about names and files that do not fit."""
+        from trad_array.chain import make_chain
+        from trad_array.plugins import make_fuser, make_localizer, make_scorer
+        from trad_array.scoring import load_model
+
+        if self.model_path and self.scorer:
+            raise click.UsageError("expected --model or --scorer, found both")
+        own = self.scorer not in (None, "excess")
+        return make_chain(
+            self.layout,
+            model=load_model(self.model_path) if self.model_path else None,
+            scorer=make_scorer(str(self.scorer)) if own else None,
+            fuser=make_fuser(self.fuser),
+            localizer=make_localizer(self.localizer),
+            temperature_c=self.temperature_c,
+            events=events,
+        )
+
+
+def choose(
+    layout_name: str,
+    model_path: Path | None,
+    scorer: str | None,
+    fuser: str,
+    localizer: str,
+    temperature_c: float | None,
+) -> ChainChoice:
+    """Options to a choice; reads the layout."""
+    from trad_array_geometry import load_layout
+
+    return ChainChoice(load_layout(layout_name), model_path, scorer, fuser, localizer, temperature_c)
+
+
+def with_progress(blocks: Iterator[Any], *, total_s: float, label: str) -> Iterator[Any]:
+    """Pass blocks on; where a person watches standard error and it takes a while, show how far it is."""
+    if total_s < 60 or not sys.stderr.isatty():
+        yield from blocks
+        return
+    with click.progressbar(length=max(1, round(total_s)), label=label, file=sys.stderr) as bar:
+        for block in blocks:
+            yield block
+            bar.update(round(block.end / block.fs) - bar.pos)

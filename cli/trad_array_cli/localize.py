@@ -1,0 +1,161 @@
+"""`trad-array localize`: recorded events."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from trad_array_cli.figures import check_suffix, save_heatmap
+from trad_array_cli.listening import DETECT, WHOLE, ChainChoice, chain_options, choose, with_progress
+from trad_array_cli.main import ALARM_FOUND, BAD_INPUT, OK, SOME_FAILED
+from trad_array_cli.options import json_option
+from trad_array_cli.report import emit, event_line, fault_line, say
+
+if TYPE_CHECKING:
+    from trad_array.audio.files import RecordingReader, Source
+    from trad_array.detection.trigger import EventRule
+
+# A longer stretch than this is not one sound; labels or detection say which parts of it are.
+LONGEST_WHOLE_S = 60.0
+
+
+@click.command()
+@click.argument("recordings", nargs=-1, required=True, metavar="RECORDING...")
+@chain_options
+@click.option(
+    "--events",
+    "which",
+    default=DETECT,
+    show_default=True,
+    metavar="detect|whole|LABELS.txt",
+    help="Find events; or take each file as one; or read them from Audacity labels or a Raven table.",
+)
+@click.option(
+    "--heatmap",
+    type=click.Path(path_type=Path),
+    metavar="FILE.png",
+    help="Draw the first event's map here, those of further events as FILE-2.png, FILE-3.png, ...",
+)
+@click.option("--fail-on", type=click.Choice(["alarm"]), help="Exit with 10 when an alarm was found.")
+@json_option("one event a line")
+def command(
+    recordings: tuple[str, ...],
+    layout_name: str,
+    model_path: Path | None,
+    scorer: str | None,
+    fuser: str,
+    localizer: str,
+    temperature_c: float | None,
+    channel_map: tuple[int, ...] | None,
+    which: str,
+    heatmap: Path | None,
+    fail_on: str | None,
+    as_json: bool,
+) -> int:
+    """Find events in recordings and say which cell each came from.
+
+    A RECORDING is a multi-channel WAV, FLAC or RF64 file; or a pattern with {channel} for one file per microphone,
+    like 'night_ch{channel}.wav'; or such files with commas between them. Any sample rate. A file that cannot be used is
+    reported and the others are still done.
+
+    \b
+    Examples:
+      trad-array localize night.wav --layout pack-corners --heatmap cells.png
+      trad-array localize 'seg7_ch{channel}.wav' --layout row-frame --events whole --json
+      trad-array localize a.wav b.wav --layout my-array.toml --events labels.txt
+    """  # noqa: D301 (click's marker, not an escape gone wrong)
+    check_suffix(heatmap)
+    choice = choose(layout_name, model_path, scorer, fuser, localizer, temperature_c)
+    choice.chain()  # parts that do not fit are the same trouble for every file: say it once, before any work
+    records: list[dict[str, Any]] = []
+    failed = 0
+    for text in recordings:
+        try:
+            for record in _events(text, choice, channel_map, which, quiet=as_json):
+                records.append(record)
+                _tell(record, as_json=as_json)
+                if heatmap is not None:
+                    _draw(record, choice, heatmap, number=len(records))
+        except ValueError as trouble:
+            _require_ours(trouble)
+            failed += 1
+            say(f"trad-array: {trouble}")
+    if failed:
+        return BAD_INPUT if failed == len(recordings) else SOME_FAILED
+    return ALARM_FOUND if fail_on and any(r["level"] == "alarm" for r in records) else OK
+
+
+def _events(
+    text: str, choice: ChainChoice, channel_map: tuple[int, ...] | None, which: str, *, quiet: bool
+) -> Iterator[dict[str, Any]]:
+    """JSON objects of one recording's events, as they are found."""
+    from trad_array.audio.files import RecordingReader, find_source
+    from trad_array.chain import run
+    from trad_array.events import OpenEvents, Origin, event_json, event_step
+
+    source = find_source(text, channels=choice.layout.mic_channels, channel_map=channel_map)
+    fs = choice.chain().features.fs
+    with RecordingReader(source, fs=fs) as reader:
+        chain = choice.chain(_rule(which, reader, source, fs=fs))
+        origin = Origin(source=text, model=choice.model_name)
+        state, found = OpenEvents(), 0
+        stream = with_progress(reader.blocks(), total_s=reader.duration_s, label=text)
+        for output in run(chain, stream):
+            for fault in output.heard.faults:
+                say(fault_line(fault, choice.layout, fs=fs, source=text))
+            state, events = event_step(state, output)
+            for event in events:
+                if event.state == "end":
+                    found += 1
+                    yield event_json(event, chain, origin)
+    if not found and not quiet:
+        say(f"{text}: {reader.duration_s:.1f} s, no event")
+
+
+def _rule(which: str, reader: "RecordingReader", source: "Source", *, fs: int) -> "EventRule | None":
+    """Which stretches are events: None for the trigger's choice."""
+    from trad_array.audio.labels import read_labels
+    from trad_array.detection.listed import Listed
+    from trad_array.errors import AudioError
+
+    if which == DETECT:
+        return None
+    if which == WHOLE:
+        if reader.duration_s > LONGEST_WHOLE_S:
+            raise AudioError(
+                f"{source.name}: --events whole: expected at most {LONGEST_WHOLE_S:g} s, "
+                f"found {reader.duration_s:.1f} s"
+            )
+        return Listed(((0, round(reader.duration_s * fs)),))
+    labels = read_labels(Path(which))
+    beyond = [label for label in labels if label.onset_s >= reader.duration_s]
+    if beyond:
+        raise AudioError(
+            f"{which}: expected events within the {reader.duration_s:.2f} s of {source.name}, "
+            f"found one at {beyond[0].onset_s:g} s"
+        )
+    shortest = 1 / fs
+    spans = {(label.onset_s, label.end_s if label.end_s > label.onset_s else label.onset_s + 1.0) for label in labels}
+    return Listed(tuple(sorted({(round(a * fs), round(max(b, a + shortest) * fs)) for a, b in spans})))
+
+
+def _tell(record: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        emit(record)
+    else:
+        click.echo(event_line(record))
+
+
+def _draw(record: dict[str, Any], choice: ChainChoice, heatmap: Path, *, number: int) -> None:
+    path = heatmap if number == 1 else heatmap.with_name(f"{heatmap.stem}-{number}{heatmap.suffix}")
+    save_heatmap(record, choice.layout, path, fs=choice.chain().features.fs)
+    say(f"drawn: {path}")
+
+
+def _require_ours(trouble: ValueError) -> None:
+    """Let a bug through; our own errors about one input go on to the next input."""
+    from trad_array.errors import TradArrayError
+
+    if not isinstance(trouble, TradArrayError):
+        raise trouble

@@ -1,0 +1,198 @@
+"""Pictures. Every function draws on a given Axes and returns it; none shows or saves anything."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trad_array.features import FeatureSpec, band_centres_hz, log_mel
+from trad_array.records import CellMap, Recording
+from trad_array_geometry import Layout
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe & Ito's colours (2008), told apart by all common kinds of colour blindness, and a map of even lightness.
+BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
+PROBABILITY_MAP = "cividis_r"
+
+
+def cell_heatmap(cell_map: CellMap | None, layout: Layout, ax: "Axes", *, title: str | None = None) -> "Axes":
+    """Cells seen from above, coloured by probability; microphones and guard points marked.
+
+    The best cell has a thick frame, the cells of the 90 % credible set a thin one. The title says how sure the map is.
+
+    Parameters
+    ----------
+    cell_map : CellMap, or None to draw the layout alone
+    ax : the axes to draw on
+    title : instead of the sentence about the map
+    """
+    probability = np.zeros(layout.n_cells) if cell_map is None else cell_map.probability
+    colours = _colour_map()
+    for k, (name, (x, y, _)) in enumerate(zip(layout.cell_names, layout.cells, strict=True)):
+        _draw_cell(ax, layout, x, y, colours(float(probability[k])))
+        dark = probability[k] > 0.55
+        label = name if cell_map is None or probability[k] < 0.005 else f"{name}\n{_percent(probability[k])}"
+        ax.text(
+            x,
+            y,
+            label,
+            ha="center",
+            va="center",
+            fontsize=_label_size(layout),
+            color="white" if dark else "black",
+            rotation=_label_rotation(layout),
+            clip_on=True,
+        )
+    if cell_map is not None:
+        for k in cell_map.credible_set():
+            _frame_cell(ax, layout, k, VERMILION, 1.5)
+        if cell_map.from_a_cell:
+            _frame_cell(ax, layout, cell_map.best, VERMILION, 3.5)
+        _add_colour_bar(ax, colours)
+    _mark_points(ax, layout)
+    _frame_view(ax, layout)
+    ax.set_title(title if title is not None else map_sentence(cell_map, layout))
+    return ax
+
+
+def map_sentence(cell_map: CellMap | None, layout: Layout) -> str:
+    """How sure a map is, in one line."""
+    if cell_map is None:
+        return f"{layout.id}: {layout.n_cells} cells, {layout.n_mics} microphones ({layout.provenance} positions)"
+    if not cell_map.from_a_cell:
+        where = "" if cell_map.place in (None, "room") else f", perhaps {cell_map.place}"
+        return f"Heard, but not placed in a cell: {_percent(cell_map.elsewhere)} elsewhere{where}"
+    best = layout.cell_names[cell_map.best]
+    likely = _percent(cell_map.probability[cell_map.best])
+    others = len(cell_map.credible_set()) - 1
+    doubt = "" if others == 0 else f"; 90 % set: {others + 1} cells"
+    return f"Cell {best}, {likely} ({_percent(cell_map.elsewhere)} elsewhere{doubt})"
+
+
+def mel_spectrogram(
+    recording: Recording, ax: "Axes", *, mic: int = 0, title: str = "", low_db: float = -80.0, high_db: float = 0.0
+) -> Any:
+    """Log-mel spectrogram of one microphone, as the scorers see it, on a fixed decibel scale.
+
+    Returns the image, for a colour bar.
+    """
+    spec = FeatureSpec(fs=recording.fs, f_max_hz=min(8_000.0, recording.fs / 2), front_end="absolute")
+    frames = log_mel(recording.samples[mic : mic + 1], spec)[0]
+    image = ax.imshow(
+        frames.T,
+        origin="lower",
+        aspect="auto",
+        cmap="magma",
+        vmin=low_db,
+        vmax=high_db,
+        extent=(0.0, max(recording.duration_s, 1e-3), 0.0, float(spec.n_mels)),
+        interpolation="nearest",
+    )
+    centres = band_centres_hz(spec)
+    ticks = [int(np.argmin(np.abs(centres - hz))) for hz in (250, 500, 1000, 2000, 4000, 7500)]
+    ax.set_yticks([t + 0.5 for t in ticks], [f"{centres[t] / 1000:.2g}" for t in ticks])
+    ax.set_xlabel("time, s")
+    ax.set_ylabel("frequency, kHz (mel scale)")
+    ax.set_title(title)
+    return image
+
+
+def _colour_map() -> Any:
+    from matplotlib import colormaps
+
+    return colormaps[PROBABILITY_MAP]
+
+
+def _percent(p: float) -> str:
+    if p >= 0.995:
+        return "> 99 %"
+    return "< 1 %" if p < 0.01 else f"{100 * p:.0f} %"
+
+
+def _draw_cell(ax: "Axes", layout: Layout, x: float, y: float, colour: Any) -> None:
+    from matplotlib.patches import Rectangle
+
+    width, depth = layout.cell_size_m
+    ax.add_patch(
+        Rectangle((x - width / 2, y - depth / 2), width, depth, facecolor=colour, edgecolor="#999999", linewidth=0.8)
+    )
+
+
+def _frame_cell(ax: "Axes", layout: Layout, cell: int, colour: str, width_pt: float) -> None:
+    from matplotlib.patches import Rectangle
+
+    width, depth = layout.cell_size_m
+    x, y, _ = layout.cells[cell]
+    ax.add_patch(
+        Rectangle(
+            (x - width / 2, y - depth / 2), width, depth, fill=False, edgecolor=colour, linewidth=width_pt, zorder=4
+        )
+    )
+
+
+def _mark_points(ax: "Axes", layout: Layout) -> None:
+    for name, (x, y, z) in zip(layout.mic_names, layout.mics, strict=True):
+        ax.plot(x, y, marker="o", color=BLUE, markersize=9, zorder=5)
+        ax.annotate(
+            f"{name} ({z:.2f} m high)",
+            (x, y),
+            xytext=(0, 9),
+            textcoords="offset points",
+            ha="center",
+            color=BLUE,
+            fontsize=8,
+            zorder=6,
+        )
+    low, high = _view(layout)
+    for name, (x, y, _) in zip(layout.guard_names, layout.guards, strict=True):
+        at_x, at_y = float(np.clip(x, low[0], high[0])), float(np.clip(y, low[1], high[1]))
+        beyond = "" if (at_x, at_y) == (x, y) else f" {np.hypot(x - at_x, y - at_y):.1f} m off"
+        ax.plot(at_x, at_y, marker="^", color=GREEN, markersize=9, zorder=5, clip_on=False)
+        ax.annotate(
+            name + beyond,
+            (at_x, at_y),
+            xytext=(0, -14),
+            textcoords="offset points",
+            ha="center",
+            color=GREEN,
+            fontsize=8,
+            annotation_clip=False,
+        )
+
+
+def _view(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest x, y of the picture: cells and microphones with a margin; guard points may lie beyond."""
+    points = np.concatenate([layout.cells, layout.mics])[:, :2]
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = 0.08 * float((high - low).max()) + max(layout.cell_size_m) / 2
+    return low - margin, high + margin
+
+
+def _frame_view(ax: "Axes", layout: Layout) -> None:
+    low, high = _view(layout)
+    ax.set_xlim(low[0], high[0])
+    ax.set_ylim(low[1], high[1])
+    ax.set_aspect("equal")
+    ax.set_xlabel("x, m")
+    ax.set_ylabel("y, m")
+
+
+def _add_colour_bar(ax: "Axes", colours: Any) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    figure = ax.get_figure()
+    if figure is not None:
+        bar = figure.colorbar(ScalarMappable(Normalize(0, 1), colours), ax=ax, fraction=0.025, pad=0.02)
+        bar.set_label("probability that the sound came from this cell")
+
+
+def _label_size(layout: Layout) -> float:
+    return 8.0 if layout.n_cells <= 80 else 5.0
+
+
+def _label_rotation(layout: Layout) -> float:
+    """Narrow cells carry their names upright."""
+    width, depth = layout.cell_size_m
+    return 90.0 if depth > 1.5 * width else 0.0
