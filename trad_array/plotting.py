@@ -11,9 +11,9 @@ from trad_array_geometry import Layout
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe & Ito's colours (2008), told apart by all common kinds of colour blindness, and a map of even lightness.
-BLUE, VERMILION, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#666666"
-PROBABILITY_MAP = "cividis_r"
+# Okabe & Ito's colours (2008), told apart by all common kinds of colour blindness, and one hue from white to dark.
+VERMILION, GREEN, BLACK = "#D55E00", "#00785A", "#000000"
+PROBABILITY_MAP = "Blues"
 
 
 def cell_heatmap(cell_map: CellMap | None, layout: Layout, ax: "Axes", *, title: str | None = None) -> "Axes":
@@ -132,40 +132,38 @@ def _frame_cell(ax: "Axes", layout: Layout, cell: int, colour: str, width_pt: fl
 
 
 def _mark_points(ax: "Axes", layout: Layout) -> None:
+    middle = float(layout.cells[:, 1].mean())
     for name, (x, y, z) in zip(layout.mic_names, layout.mics, strict=True):
-        ax.plot(x, y, marker="o", color=BLUE, markersize=9, zorder=5)
-        ax.annotate(
-            f"{name} ({z:.2f} m high)",
-            (x, y),
-            xytext=(0, 9),
-            textcoords="offset points",
-            ha="center",
-            color=BLUE,
-            fontsize=8,
-            zorder=6,
-        )
+        ax.plot(x, y, marker="o", color=BLACK, markersize=9, zorder=5)
+        _label(ax, f"{name} ({z:.2f} m high)", x, y, above=y >= middle, colour=BLACK)
     low, high = _view(layout)
+    inset = 0.06 * (high - low)
     for name, (x, y, _) in zip(layout.guard_names, layout.guards, strict=True):
-        at_x, at_y = float(np.clip(x, low[0], high[0])), float(np.clip(y, low[1], high[1]))
-        beyond = "" if (at_x, at_y) == (x, y) else f" {np.hypot(x - at_x, y - at_y):.1f} m off"
-        ax.plot(at_x, at_y, marker="^", color=GREEN, markersize=9, zorder=5, clip_on=False)
-        ax.annotate(
-            name + beyond,
-            (at_x, at_y),
-            xytext=(0, -14),
-            textcoords="offset points",
-            ha="center",
-            color=GREEN,
-            fontsize=8,
-            annotation_clip=False,
-        )
+        at_x, at_y = (float(v) for v in np.clip((x, y), low + inset, high - inset))
+        beyond = "" if (at_x, at_y) == (x, y) else f"\n{np.hypot(x - at_x, y - at_y):.1f} m further"
+        ax.plot(at_x, at_y, marker="^", color=GREEN, markersize=9, zorder=5)
+        _label(ax, name + beyond, at_x, at_y, above=False, colour=GREEN)
+
+
+def _label(ax: "Axes", text: str, x: float, y: float, *, above: bool, colour: str) -> None:
+    ax.annotate(
+        text,
+        (x, y),
+        xytext=(0, 8 if above else -8),
+        textcoords="offset points",
+        ha="center",
+        va="bottom" if above else "top",
+        color=colour,
+        fontsize=8,
+        zorder=6,
+    )
 
 
 def _view(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
     """Lowest and highest x, y of the picture: cells and microphones with a margin; guard points may lie beyond."""
     points = np.concatenate([layout.cells, layout.mics])[:, :2]
     low, high = points.min(axis=0), points.max(axis=0)
-    margin = 0.08 * float((high - low).max()) + max(layout.cell_size_m) / 2
+    margin = 0.1 * float((high - low).max()) + max(layout.cell_size_m) / 2
     return low - margin, high + margin
 
 

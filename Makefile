@@ -1,0 +1,43 @@
+# Everything happens in .venv at the root; nothing else on the machine is touched.
+#   make demo          set up what the demo needs (no torch) and run it
+#   make test          set up everything and run linters, type checker, floors and tests
+#   make lint          the first half of make test
+#   make bench-chain   the numbers that README and docs quote, into benchmarks/results/chain.json
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip --disable-pip-version-check
+INSTALL := $(PIP) install --quiet --constraint constraints.txt
+
+.PHONY: demo test lint bench-chain clean
+
+demo: .venv/sim
+	$(BIN)/trad-array demo --out demo
+
+test: lint
+	$(BIN)/pytest
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench-chain: .venv/dev
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/chain.py
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/sim: .venv/bin/python pyproject.toml constraints.txt
+	@echo "installing trad-array with its simulator into .venv ..."
+	$(INSTALL) --editable ".[sim]"
+	@touch $@
+
+.venv/dev: .venv/bin/python pyproject.toml constraints.txt
+	@echo "installing trad-array with everything for developers into .venv (torch is large) ..."
+	$(INSTALL) --editable ".[dev]"
+	@touch $@ .venv/sim
+
+clean:
+	rm -rf .venv demo build dist
