@@ -63,8 +63,8 @@ class Listed:
         for n, start in enumerate(fused.starts):
             channels = scores.values[:, n]
             state, begun = self._begin(state, int(start), float(fused.values[n]), channels)
-            state = replace(state, open=tuple(_heard(event, float(fused.values[n]), channels) for event in state.open))
             state, ended = self._end(state, int(start))
+            state = replace(state, open=tuple(_heard(event, float(fused.values[n]), channels) for event in state.open))
             found = joined(found, joined(begun, ended))
         return state, found
 
