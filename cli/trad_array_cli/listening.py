@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,6 +25,22 @@ def chain_options(function: F) -> F:
     for option in (
         channel_map_option(),
         temperature_option(),
+        click.option(
+            "--window-s",
+            type=click.FloatRange(0.05, 10.0),
+            default=1.0,
+            show_default=True,
+            metavar="S",
+            help="Seconds from the onset on that the localizer hears of a detected event.",
+        ),
+        click.option(
+            "--release-s",
+            type=click.FloatRange(0.05, 60.0),
+            default=2.0,
+            show_default=True,
+            metavar="S",
+            help="Quiet seconds that end an event; shorter tells clicks in quick succession apart.",
+        ),
         click.option(
             "--localizer",
             default="cells",
@@ -57,6 +73,8 @@ class ChainChoice:
     fuser: str
     localizer: str
     temperature_c: float | None
+    release_s: float
+    window_s: float
 
     @property
     def model_name(self) -> str:
@@ -66,13 +84,14 @@ class ChainChoice:
     def chain(self, events: "EventRule | None" = None) -> "Chain":
         """The chain of these parts; raises errors of the library about names and files that do not fit."""
         from trad_array.chain import make_chain
+        from trad_array.localization.cut import CutRule
         from trad_array.plugins import make_fuser, make_localizer, make_scorer
         from trad_array.scoring import load_model
 
         if self.model_path and self.scorer:
             raise click.UsageError("expected --model or --scorer, found both")
         own = self.scorer not in (None, "excess")
-        return make_chain(
+        chain = make_chain(
             self.layout,
             model=load_model(self.model_path) if self.model_path else None,
             scorer=make_scorer(str(self.scorer)) if own else None,
@@ -81,6 +100,9 @@ class ChainChoice:
             temperature_c=self.temperature_c,
             events=events,
         )
+        if events is None:
+            chain = chain.with_release(self.release_s)
+        return replace(chain, window=CutRule(window_s=self.window_s))
 
 
 def choose(
@@ -90,11 +112,14 @@ def choose(
     fuser: str,
     localizer: str,
     temperature_c: float | None,
+    release_s: float,
+    window_s: float,
 ) -> ChainChoice:
     """Options to a choice; reads the layout."""
     from trad_array_geometry import load_layout
 
-    return ChainChoice(load_layout(layout_name), model_path, scorer, fuser, localizer, temperature_c)
+    layout = load_layout(layout_name)
+    return ChainChoice(layout, model_path, scorer, fuser, localizer, temperature_c, release_s, window_s)
 
 
 def with_progress(blocks: Iterator[Any], *, total_s: float, label: str) -> Iterator[Any]:

@@ -47,6 +47,8 @@ def command(
     fuser: str,
     localizer: str,
     temperature_c: float | None,
+    release_s: float,
+    window_s: float,
     channel_map: tuple[int, ...] | None,
     which: str,
     heatmap: Path | None,
@@ -66,7 +68,7 @@ def command(
       trad-array localize a.wav b.wav --layout my-array.toml --events labels.txt
     """  # noqa: D301 (click's marker, not an escape gone wrong)
     check_suffix(heatmap)
-    choice = choose(layout_name, model_path, scorer, fuser, localizer, temperature_c)
+    choice = choose(layout_name, model_path, scorer, fuser, localizer, temperature_c, release_s, window_s)
     choice.chain()  # parts that do not fit are the same trouble for every file: say it once, before any work
     records: list[dict[str, Any]] = []
     failed = 0

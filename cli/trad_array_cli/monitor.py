@@ -40,6 +40,8 @@ def command(
     fuser: str,
     localizer: str,
     temperature_c: float | None,
+    release_s: float,
+    window_s: float,
     channel_map: tuple[int, ...] | None,
     fast: bool,
     block_samples: int,
@@ -61,7 +63,7 @@ def command(
     from trad_array.chain import run
     from trad_array.events import OpenEvents, Origin, event_step
 
-    choice = choose(layout_name, model_path, scorer, fuser, localizer, temperature_c)
+    choice = choose(layout_name, model_path, scorer, fuser, localizer, temperature_c, release_s, window_s)
     chain = choice.chain()
     source = find_source(replay, channels=choice.layout.mic_channels, channel_map=channel_map)
     origin = Origin(source=replay, model=choice.model_name)

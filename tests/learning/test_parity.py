@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-import torch  # noqa: TID253 - this test is about torch
+import torch
 
 from trad_array.features import FeatureSpec
 from trad_array.learning.frames import contexts_of

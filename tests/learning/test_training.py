@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch  # noqa: TID253 - its global generator is looked at
+import torch
 
 from trad_array.chain import score_recording
 from trad_array.errors import AudioError, ConfigError

@@ -1,0 +1,67 @@
+"""Rows of benchmark results: one number each, with its goal, its interval and how many trials stand behind it."""
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """name, value, unit, goal, better ("higher" or "lower"), n trials, 95 % interval low to high."""
+
+    name: str
+    value: float
+    unit: str
+    goal: float | None
+    better: str
+    n: int
+    low: float
+    high: float
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the value meets its goal; None without a goal."""
+        if self.goal is None:
+            return None
+        return self.value >= self.goal if self.better == "higher" else self.value <= self.goal
+
+
+def share(name: str, hits: int, n: int, *, goal: float | None) -> Row:
+    """Share of trials, per cent, with its 95 % Wilson interval."""
+    z, p = 1.96, hits / n
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return Row(name, 100 * p, "%", goal, "higher", n, 100 * max(0.0, centre - half), 100 * min(1.0, centre + half))
+
+
+def median(name: str, values: Sequence[float], *, unit: str, goal: float | None, better: str) -> Row:
+    """Median of repeated measurements, with their 5 and 95 % quantiles."""
+    low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
+    return Row(name, float(middle), unit, goal, better, len(values), float(low), float(high))
+
+
+def write(name: str, rows: Sequence[Row]) -> Path:
+    """Write benchmarks/results/NAME.json and print the rows as a table, with the machine's load."""
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+    load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
+    print(f"\n{platform.machine()}, Python {platform.python_version()}, {os.cpu_count()} cores, load {load}\n")
+    print("| what | value | 95 % interval | n | goal | reached |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for row in rows:
+        sign = ">=" if row.better == "higher" else "<="
+        goal = "-" if row.goal is None else f"{sign} {row.goal:g} {row.unit}"
+        reached = {None: "-", True: "yes", False: "NO"}[row.reached]
+        print(
+            f"| {row.name} | {row.value:.4g} {row.unit} | {row.low:.4g} to {row.high:.4g} | {row.n} | {goal} | {reached} |"
+        )
+    print(f"\nwritten: {path}")
+    return path
