@@ -140,7 +140,7 @@ def test_a_killed_training_goes_on_and_ends_as_an_unbroken_one(data_folder, tmp_
     script = "import sys; from trad_array_cli.main import run; sys.exit(run(sys.argv[1:]))"
 
     def arguments(path):
-        options = ["--scorer", "ae", "--front-end", "absolute", "--epochs", "40", "--seed", "3"]
+        options = ["--scorer", "ae", "--front-end", "absolute", "--epochs", "25", "--seed", "3"]
         return [sys.executable, "-c", script, "train", "--data", str(data_folder), "-o", str(path), *options]
 
     path, checkpoint = tmp_path / "killed.model", tmp_path / "killed.model.checkpoint"
