@@ -5,7 +5,6 @@ sets one thread. Options: --events N (per layout), --seed N.
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from trad_array.events import events_of
 from trad_array.hearing import Hearing
 from trad_array.records import Block, Recording
 from trad_array.simulation import simulate_scene
+from trad_array.testing import hiss_cut
 from trad_array_geometry import Layout, layout_names, load_layout
 
 COMMAND = Path(sys.executable).with_name("trad-array")
@@ -58,7 +58,7 @@ def speed() -> list[rows.Row]:
 
 
 def memory() -> list[rows.Row]:
-    """Peak resident memory of `monitor --replay`, for a short and a long recording."""
+    """Peak resident memory of `monitor --replay` with one event, for a short and a long recording."""
     short, long = _peak_mb(seconds=60), _peak_mb(seconds=1800)
     return [
         rows.Row("peak memory, monitor --replay, 1 minute", short, "MB", 200, "lower", 1, short, short),
@@ -115,18 +115,25 @@ def _frame_by_frame(hearing: Hearing, recording: Recording) -> None:
 
 def _peak_mb(*, seconds: int) -> float:
     rng = np.random.default_rng(0)
+    layout = load_layout("pack-corners")
     noise = (0.01 * rng.standard_normal((4, seconds * FS))).astype(np.float32)
+    middle = seconds * FS // 2
+    noise[:, middle : middle + FS] += hiss_cut(layout, layout.cells[7], rng).samples
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "noise.wav"
         write_recording(path, noise, fs=FS)
         del noise
         command = [str(COMMAND), "monitor", "--replay", str(path), "--layout", "pack-corners", "--fast"]
-        with Path(os.devnull).open("w") as nothing:
-            process = subprocess.Popen(command, stdout=nothing, stderr=nothing)
-            _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise RuntimeError(f"{' '.join(command)} ended with status {status}")
-    return usage.ru_maxrss / 1024  # kilobytes on Linux
+        found = subprocess.run([sys.executable, "-c", _LAUNCHER, *command], check=True, capture_output=True, text=True)
+    return float(found.stdout) / 1024  # kilobytes on Linux
+
+
+# Linux counts the memory of the process that starts a command towards the command's peak: let a small one start it.
+_LAUNCHER = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -3,13 +3,14 @@
 import json
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 RESULTS = Path(__file__).parent / "results"
+README = Path(__file__).parents[1] / "README.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +49,33 @@ def median(name: str, values: Sequence[float], *, unit: str, goal: float | None,
 
 
 def write(name: str, rows: Sequence[Row]) -> Path:
-    """Write benchmarks/results/NAME.json and print the rows as a table, with the machine's load."""
+    """Write benchmarks/results/NAME.json, print the rows as a table, and renew the README's copy of it."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
     load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
+    table = "\n".join(_lines(rows))
     print(f"\n{platform.machine()}, Python {platform.python_version()}, {os.cpu_count()} cores, load {load}\n")
-    print("| what | value | 95 % interval | n | goal | reached |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for row in rows:
-        sign = ">=" if row.better == "higher" else "<="
-        goal = "-" if row.goal is None else f"{sign} {row.goal:g} {row.unit}"
-        reached = {None: "-", True: "yes", False: "NO"}[row.reached]
-        print(
-            f"| {row.name} | {row.value:.4g} {row.unit} | {row.low:.4g} to {row.high:.4g} | {row.n} | {goal} | {reached} |"
-        )
+    print(table)
     print(f"\nwritten: {path}")
+    _quote(name, table)
     return path
+
+
+def _lines(rows: Sequence[Row]) -> Iterator[str]:
+    yield "| what | value | 95 % interval | n | goal | reached |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for row in rows:
+        goal = "-" if row.goal is None else f"{'>=' if row.better == 'higher' else '<='} {row.goal:g} {row.unit}"
+        reached = {None: "-", True: "yes", False: "NO"}[row.reached]
+        interval = f"{row.low:.4g} to {row.high:.4g}"
+        yield f"| {row.name} | {row.value:.4g} {row.unit} | {interval} | {row.n} | {goal} | {reached} |"
+
+
+def _quote(name: str, table: str) -> None:
+    """Put the table between the README's marks."""
+    text = README.read_text(encoding="utf-8")
+    mark = f"<!-- table: benchmarks/results/{name}.json -->\n"
+    before, _, rest = text.partition(mark)
+    _, _, after = rest.partition("<!-- end -->")
+    README.write_text(f"{before}{mark}{table}\n<!-- end -->{after}", encoding="utf-8")
