@@ -163,7 +163,11 @@ class Hearing:
         if self.features.front_end == "floor":
             fed = above_floor(self.floor, state.floor, frames.values)
         context, stacked = _context_step(self.scorer.context, state.context, fed)
-        scores = Scores(self.calibration(self.scorer.score(stacked)), frames.starts)
+        values = self.calibration(self.scorer.score(stacked))
+        if self._warming_up(state):
+            # A scorer may find frames without a floor odd, and an event would keep the floor from ever being learned.
+            values = np.zeros_like(values)
+        scores = Scores(values, frames.starts)
         fused = self.fuser(scores, state.live.live & self._votes)
         events, found = self.events.step(state.events, fused, scores)
         active = state.tick_active or bool(found.detections) or self.events.active(events)
@@ -188,6 +192,9 @@ class Hearing:
             floor = relearn_floor(floor, state.tick, back)
         nothing = state.tick[:, :0]
         return replace(state, live=live, floor=floor, tick=nothing, tick_active=False), faults
+
+    def _warming_up(self, state: HearingState) -> bool:
+        return self.features.front_end == "floor" and state.floor.ticks < self.floor.warm_up_ticks
 
     @property
     def _votes(self) -> NDArray[np.bool_]:

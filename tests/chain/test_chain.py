@@ -10,6 +10,7 @@ from trad_array.events import OpenEvents, Origin, event_json, event_step, events
 from trad_array.features import NoiseFloor
 from trad_array.hearing import Hearing
 from trad_array.records import Block, Recording
+from trad_array.scoring.excess import Excess
 from trad_array_geometry import LayoutError, load_layout, speed_of_sound
 
 
@@ -169,6 +170,22 @@ def test_an_event_is_told_three_times_under_one_id_and_its_map_survives_json(his
     assert again.credible_set() == event.cell_map.credible_set()
     with pytest.raises(LayoutError, match="expected the 52 cells of the event"):
         map_from_json(record, load_layout("row-corners"), fs=16_000)
+
+
+def test_a_scorer_that_finds_the_warm_up_odd_does_not_go_deaf(hiss):
+    class Upside:
+        """Scores frames that are exactly at the floor as highest of all, and otherwise as `Excess` does."""
+
+        features, context = Excess().features, 1
+
+        def score(self, log_mel):
+            return np.where(np.abs(log_mel[:, :, -1]).max(axis=-1) == 0.0, 99.0, 5.0 * Excess().score(log_mel) - 3.35)
+
+    layout = load_layout("row-corners")
+    chain = make_chain(layout, scorer=Upside())
+    (event,) = hear(chain, hiss.recording(layout, layout.cells[4]))[0]
+    assert event.cell_map.best == 4
+    assert event.detection.onset / 16_000 == pytest.approx(2.5, abs=0.035)
 
 
 def test_reference_microphones_have_no_vote(rng):
