@@ -118,9 +118,16 @@ def layout_path(name_or_path: str | Path) -> Path:
     if text in layout_names():
         return Path(str(files("trad_array_geometry") / "layouts" / f"{text}.toml"))
     path = Path(text)
-    if path.suffix != ".toml" and not path.exists():
-        raise LayoutError(f"{text}: expected a layout file or one of {', '.join(layout_names())}, found neither")
+    if path.suffix != ".toml" and not _exists(path):
+        raise LayoutError(f"{text[:60]}: expected a layout file or one of {', '.join(layout_names())}, found neither")
     return path
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file can have, or a folder that may not be looked into
+        return False
 
 
 def load_layout(name_or_path: str | Path) -> Layout:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from trad_array_geometry.air import VALID_RANGE_C
 from trad_array_geometry.errors import LayoutError
 from trad_array_geometry.layout import Layout
-from trad_array_geometry.tables import Table, one_of_each, read_table
+from trad_array_geometry.tables import Table, one_of_each, read_table, shown
 
 SCHEMA = 1
 PROVENANCES = ("assumed", "measured", "calibrated")
@@ -80,14 +80,14 @@ _Mic = tuple[Table, str, int, tuple[float, ...], float, str]
 
 def _read_mics(tables: list[Table]) -> list[_Mic]:
     mics = [_read_mic(table, number) for number, table in enumerate(tables, start=1)]
-    one_of_each([(t, n) for t, n, *_ in mics], "name", lambda v: f'"{v}"')
+    one_of_each([(t, n) for t, n, *_ in mics], "name", shown)
     one_of_each([(t, c) for t, _, c, *_ in mics], "channel", str)
     for first, second in combinations(mics, 2):
         distance = float(np.linalg.norm(np.subtract(first[3], second[3])))
         if distance < COINCIDENT_M:
             raise second[0].fail(
                 "position_m",
-                f"expected microphones apart, found {second[1]} at {distance * 1000:.2g} mm from {first[1]}",
+                f"expected microphones apart, found {shown(second[1])} at {distance * 1000:.2g} mm from {shown(first[1])}",
             )
     n_array = sum(role == "array" for *_, role in mics)
     if n_array < 2:
@@ -118,7 +118,7 @@ def _listed_cells(tables: list[Table]) -> _Cells:
         names.append(table.text("name"))
         positions.append(table.vector("position_m", size=3))
         table.close()
-    one_of_each(list(zip(tables, names, strict=True)), "name", lambda v: f'"{v}"')
+    one_of_each(list(zip(tables, names, strict=True)), "name", shown)
     points = np.array(positions)
     side = 0.8 * _nearest_distance(points)
     return tables, names, points, (side, side)
@@ -139,11 +139,11 @@ def _generated_cells(table: Table) -> _Cells:
     pattern = table.text("names", default="R{row}C{column:02d}")
     table.close()
     if "{" in _NAME_FIELD.sub("", pattern) or "}" in _NAME_FIELD.sub("", pattern):
-        raise table.fail("names", f'expected a text with {{row}} and {{column:02d}}, found "{pattern}"')
+        raise table.fail("names", f"expected a text with {{row}} and {{column:02d}}, found {shown(pattern)}")
     row, column = (index.ravel() for index in np.indices((rows, columns)))
     names = [pattern.format(row=int(r) + 1, column=int(c) + 1) for r, c in zip(row, column, strict=True)]
     if len(set(names)) < len(names):
-        raise table.fail("names", f'expected a different name for each cell, found "{pattern}"')
+        raise table.fail("names", f"expected a different name for each cell, found {shown(pattern)}")
     points = origin + offset + np.stack([column * pitch, row * row_pitch, np.zeros(len(row))], axis=1)
     return [table] * len(names), names, points, (size[0], size[1])
 
@@ -154,7 +154,7 @@ def _read_guards(tables: list[Table]) -> tuple[list[str], NDArray[np.float64]]:
         names.append(table.text("name"))
         positions.append(table.vector("position_m", size=3))
         table.close()
-    one_of_each(list(zip(tables, names, strict=True)), "name", lambda v: f'"{v}"')
+    one_of_each(list(zip(tables, names, strict=True)), "name", shown)
     return names, np.array(positions, dtype=np.float64).reshape(-1, 3)
 
 

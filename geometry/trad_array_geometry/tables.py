@@ -34,7 +34,7 @@ class Table:
 
     def fail(self, key: str, message: str) -> Exception:
         """Error to raise about `key` of this table; with an empty key, about the table."""
-        where = ".".join(part for part in (self._path, key) if part)
+        where = ".".join(part for part in (self._path, _bare(key)) if part)
         return self._error(f"{self._file}: {where}: {message}" if where else f"{self._file}: {message}")
 
     def has(self, key: str) -> bool:
@@ -46,8 +46,8 @@ class Table:
     ) -> float:
         """A finite number between `low` and `high`, both allowed."""
         value = self._take(key, default, "a number")
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise self.fail(key, f"expected a number, found {_shown(value)}")
+        if not _is_finite_number(value):
+            raise self.fail(key, f"expected a number, found {shown(value)}")
         if not low <= value <= high:
             raise self.fail(key, f"expected {_range(low, high)}, found {value:g}")
         return float(value)
@@ -56,7 +56,7 @@ class Table:
         """A whole number between `low` and `high`, both allowed."""
         value = self._take(key, default, "a whole number")
         if isinstance(value, bool) or not isinstance(value, int):
-            raise self.fail(key, f"expected a whole number, found {_shown(value)}")
+            raise self.fail(key, f"expected a whole number, found {shown(value)}")
         if not low <= value <= high:
             raise self.fail(key, f"expected {_range(low, high)}, found {value}")
         return value
@@ -65,9 +65,9 @@ class Table:
         """A non-empty string, one of `choices` where there are any."""
         value = self._take(key, default, "a text")
         if not isinstance(value, str) or not value.strip():
-            raise self.fail(key, f"expected a text, found {_shown(value)}")
+            raise self.fail(key, f"expected a text, found {shown(value)}")
         if choices and value not in choices:
-            raise self.fail(key, f"expected one of {', '.join(choices)}, found {_shown(value)}")
+            raise self.fail(key, f"expected one of {', '.join(choices)}, found {shown(value)}")
         return value
 
     def vector(self, key: str, *, size: int, default: Sequence[float] | None = None) -> tuple[float, ...]:
@@ -75,21 +75,21 @@ class Table:
         value = self._take(key, default, f"{size} numbers")
         good = isinstance(value, list | tuple) and len(value) == size
         if not good or not all(_is_finite_number(v) for v in value):
-            raise self.fail(key, f"expected {size} numbers like [{', '.join(['0.0'] * size)}], found {_shown(value)}")
+            raise self.fail(key, f"expected {size} numbers like [{', '.join(['0.0'] * size)}], found {shown(value)}")
         return tuple(float(v) for v in value)
 
     def table(self, key: str, *, required: bool = True) -> "Table":
         """A sub-table; an empty one when it is absent and not required."""
         value = self._take(key, None if required else {}, "a table")
         if not isinstance(value, dict):
-            raise self.fail(key, f"expected a table [{key}], found {_shown(value)}")
+            raise self.fail(key, f"expected a table [{key}], found {shown(value)}")
         return self._child(value, key)
 
     def tables(self, key: str, *, required: bool = True) -> "list[Table]":
         """An array of tables; an empty list when it is absent and not required."""
         value = self._take(key, None if required else [], f"tables [[{key}]]")
         if not isinstance(value, list) or not all(isinstance(v, dict) for v in value):
-            raise self.fail(key, f"expected tables [[{key}]], found {_shown(value)}")
+            raise self.fail(key, f"expected tables [[{key}]], found {shown(value)}")
         if required and not value:
             raise self.fail(key, f"expected at least one [[{key}]], found none")
         return [self._child(v, f"{key}[{n}]") for n, v in enumerate(value, start=1)]
@@ -156,14 +156,21 @@ def one_of_each(items: Sequence[tuple[Table, Any]], key: str, describe: Callable
 def _is_finite_number(value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return math.isfinite(value) and abs(value) < 1e9
+    # The size first: a whole number may be too large to become a float at all.
+    return abs(value) < 1e9 and math.isfinite(value)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as it stands in a message: short, on one line."""
     if isinstance(value, str):
         return _quoted(value)
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _bare(key: str) -> str:
+    """A key as it stands in a message: quoted only when it would break the line."""
+    return key if key.isprintable() and len(key) <= 60 else _quoted(key)
 
 
 def _quoted(text: str) -> str:
