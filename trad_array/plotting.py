@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 VERMILION, GREEN, BLACK = "#D55E00", "#00785A", "#000000"
 PROBABILITY_MAP = "Blues"
 
+# Lowest and highest x, y of a picture, m.
+_View = tuple[np.ndarray, np.ndarray]
+
 
 def cell_heatmap(cell_map: CellMap | None, layout: Layout, ax: "Axes", *, title: str | None = None) -> "Axes":
     """Cells seen from above, coloured by probability; microphones and guard points marked.
@@ -50,8 +53,9 @@ def cell_heatmap(cell_map: CellMap | None, layout: Layout, ax: "Axes", *, title:
         if cell_map.from_a_cell:
             _frame_cell(ax, layout, cell_map.best, VERMILION, 3.5)
         _add_colour_bar(ax, colours)
-    _mark_points(ax, layout)
-    _frame_view(ax, layout)
+    view = _view(layout, whole=cell_map is None)
+    _mark_points(ax, layout, view)
+    _frame_view(ax, view)
     ax.set_title(title if title is not None else map_sentence(cell_map, layout))
     return ax
 
@@ -131,18 +135,26 @@ def _frame_cell(ax: "Axes", layout: Layout, cell: int, colour: str, width_pt: fl
     )
 
 
-def _mark_points(ax: "Axes", layout: Layout) -> None:
+def _mark_points(ax: "Axes", layout: Layout, view: _View) -> None:
     middle = float(layout.cells[:, 1].mean())
     for name, (x, y, z) in zip(layout.mic_names, layout.mics, strict=True):
-        ax.plot(x, y, marker="o", color=BLACK, markersize=9, zorder=5)
-        _label(ax, f"{name} ({z:.2f} m high)", x, y, above=y >= middle, colour=BLACK)
-    low, high = _view(layout)
-    inset = 0.06 * (high - low)
+        _mark(ax, view, f"{name} ({z:.2f} m high)", x, y, marker="o", above=y >= middle, colour=BLACK)
     for name, (x, y, _) in zip(layout.guard_names, layout.guards, strict=True):
-        at_x, at_y = (float(v) for v in np.clip((x, y), low + inset, high - inset))
-        beyond = "" if (at_x, at_y) == (x, y) else f"\n{np.hypot(x - at_x, y - at_y):.1f} m further"
-        ax.plot(at_x, at_y, marker="^", color=GREEN, markersize=9, zorder=5)
-        _label(ax, name + beyond, at_x, at_y, above=False, colour=GREEN)
+        _mark(ax, view, name, x, y, marker="^", above=False, colour=GREEN)
+
+
+def _mark(ax: "Axes", view: _View, text: str, x: float, y: float, *, marker: str, above: bool, colour: str) -> None:
+    """Mark a point; one beyond the picture is hollow, at the edge in its direction, with how much further it is."""
+    low, high = view
+    centre = (low + high) / 2
+    reach = (high - low) / 2 - 0.06 * float((high - low).max())
+    share = float((np.abs((x, y) - centre) / reach).max())
+    within = share <= 1.0
+    at_x, at_y = (x, y) if within else (float(v) for v in centre + ((x, y) - centre) / share)
+    beyond = "" if within else f"\n{np.hypot(x - at_x, y - at_y):.1f} m further"
+    face = colour if within else "white"
+    ax.plot(at_x, at_y, marker=marker, color=colour, markerfacecolor=face, markersize=9, zorder=5)
+    _label(ax, text + beyond, at_x, at_y, above=above, colour=colour)
 
 
 def _label(ax: "Axes", text: str, x: float, y: float, *, above: bool, colour: str) -> None:
@@ -159,16 +171,19 @@ def _label(ax: "Axes", text: str, x: float, y: float, *, above: bool, colour: st
     )
 
 
-def _view(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest x, y of the picture: cells and microphones with a margin; guard points may lie beyond."""
-    points = np.concatenate([layout.cells, layout.mics])[:, :2]
-    low, high = points.min(axis=0), points.max(axis=0)
-    margin = 0.1 * float((high - low).max()) + max(layout.cell_size_m) / 2
+def _view(layout: Layout, *, whole: bool) -> _View:
+    """Lowest and highest x, y of the picture: the cells, and all microphones or those near the cells."""
+    cells, mics = layout.cells[:, :2], layout.mics[:, :2]
+    low, high = cells.min(axis=0), cells.max(axis=0)
+    reach = np.inf if whole else 0.5 * float((high - low).max())
+    near = mics[((mics >= low - reach) & (mics <= high + reach)).all(axis=1)]
+    low, high = np.minimum(low, near.min(axis=0, initial=np.inf)), np.maximum(high, near.max(axis=0, initial=-np.inf))
+    margin = 0.12 * float((high - low).max()) + max(layout.cell_size_m) / 2
     return low - margin, high + margin
 
 
-def _frame_view(ax: "Axes", layout: Layout) -> None:
-    low, high = _view(layout)
+def _frame_view(ax: "Axes", view: _View) -> None:
+    low, high = view
     ax.set_xlim(low[0], high[0])
     ax.set_ylim(low[1], high[1])
     ax.set_aspect("equal")

@@ -42,14 +42,17 @@ def check_suffix(path: Path | None) -> Path | None:
 
 def save_heatmap(record: Mapping[str, Any], layout: Layout, path: Path, *, fs: int) -> None:
     """Draw the map of an event's JSON object."""
+    import numpy as np
+
     from trad_array.events import map_from_json
     from trad_array.plotting import cell_heatmap
 
-    low, high = layout.cells[:, :2].min(axis=0), layout.cells[:, :2].max(axis=0)
-    wide = float((high - low + 0.4)[0]) > 2.0 * float((high - low + 0.4)[1])
-    figure = new_figure(height=6.0 if wide else 9.0)
+    width, depth = np.ptp(layout.cells[:, :2], axis=0)
+    figure = new_figure(height=6.5 if width > 2.0 * depth else 9.0)
     ax = cell_heatmap(map_from_json(record, layout, fs=fs), layout, figure.subplots())
-    figure.suptitle(f"{record['source']}, {record['onset_s']:.2f} s: {record['level']}", fontsize=9, color="#444444")
+    figure.suptitle(
+        f"{Path(record['source']).name}, {record['onset_s']:.2f} s: {record['level']}", fontsize=9, color="#444444"
+    )
     ax.title.set_fontsize(14)
     save_figure(figure, path)
 
