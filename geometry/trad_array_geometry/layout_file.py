@@ -87,7 +87,8 @@ def _read_mics(tables: list[Table]) -> list[_Mic]:
         if distance < COINCIDENT_M:
             raise second[0].fail(
                 "position_m",
-                f"expected microphones apart, found {shown(second[1])} at {distance * 1000:.2g} mm from {shown(first[1])}",
+                f"expected microphones apart, found {shown(second[1])} at {distance * 1000:.2g} mm from "
+                f"{shown(first[1])}",
             )
     n_array = sum(role == "array" for *_, role in mics)
     if n_array < 2:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISDIR
 
 import numpy as np
 import soundfile
@@ -113,8 +114,8 @@ class RecordingReader:
         AudioError
             If a sample is not a number, or the file ends before its header says.
         """
-        for sound in self._sounds:
-            sound.seek(0)
+        for sound, path in zip(self._sounds, self._source.files, strict=True):
+            _rewind(sound, path)
         resampler = None
         if self.file_fs != self.fs:
             resampler = soxr.ResampleStream(self.file_fs, self.fs, self._n_mics, dtype="float32", quality="HQ")
@@ -200,10 +201,14 @@ def write_recording(path: Path, samples: FloatArray, *, fs: int, subtype: str = 
     ------
     AudioError
         If the suffix names no format that can be written.
+    OSError
+        If the folder does not exist or the file cannot be written.
     """
     kind = path.suffix.removeprefix(".").upper()
     if kind not in ("WAV", "FLAC", "RF64"):
         raise AudioError(f"{path}: expected a name ending in .wav, .flac or .rf64, found {path.name!r}")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path}: no such folder: {path.parent}")
     part = path.with_name(path.name + ".part")
     try:
         soundfile.write(part, samples.T, fs, format=kind, subtype=subtype)
@@ -215,11 +220,13 @@ def write_recording(path: Path, samples: FloatArray, *, fs: int, subtype: str = 
 
 
 def _open(path: Path) -> soundfile.SoundFile:
-    if path.is_dir():
+    try:
+        found = path.stat()
+    except (OSError, ValueError) as trouble:  # ValueError: a NUL in the name
+        raise AudioError(f"{path}: expected a sound file, found none") from trouble
+    if S_ISDIR(found.st_mode):
         raise AudioError(f"{path}: expected a sound file, found a folder")
-    if not path.exists():
-        raise AudioError(f"{path}: expected a sound file, found none")
-    if path.stat().st_size == 0:
+    if found.st_size == 0:
         raise AudioError(f"{path}: expected sound, found an empty file")
     try:
         sound = soundfile.SoundFile(path)
@@ -258,6 +265,13 @@ def _promised_and_found(log: str) -> tuple[int, int]:
             return int(promised), int(found)
     match = _SHORT_RF64.search(log)
     return (int(match[2]), int(match[1])) if match else (0, 0)
+
+
+def _rewind(sound: soundfile.SoundFile, path: Path) -> None:
+    try:
+        sound.seek(0)
+    except soundfile.LibsndfileError as trouble:
+        raise AudioError(f"{path}: damaged or truncated: {trouble.error_string.rstrip('.')}") from trouble
 
 
 def _read(sound: soundfile.SoundFile, path: Path, n: int) -> NDArray[np.float32]:
