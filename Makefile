@@ -2,6 +2,7 @@
 #   make demo          set up what the demo needs (no torch) and run it
 #   make test          set up everything and run linters, type checker, floors and tests
 #   make lint          the first half of make test
+#   make docs          the guide as HTML, into docs/_build
 #   make bench-chain   the numbers that README and docs quote, into benchmarks/results/chain.json
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint bench-chain clean
+.PHONY: demo test lint docs bench-chain clean
 
 demo: .venv/sim
 	$(BIN)/trad-array demo --out demo
@@ -22,6 +23,9 @@ lint: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: .venv/dev
+	$(BIN)/sphinx-build --quiet --fail-on-warning docs docs/_build
 
 bench-chain: .venv/dev
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/chain.py

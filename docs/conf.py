@@ -1,0 +1,8 @@
+"""Sphinx: the guide in Markdown, built by `make docs` into docs/_build."""
+
+project = "trad-array"
+author = "the trad-array authors"
+extensions = ["myst_parser"]
+html_theme = "furo"
+myst_heading_anchors = 3
+exclude_patterns = ["_build"]
