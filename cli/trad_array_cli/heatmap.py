@@ -27,7 +27,7 @@ def command(event_file: Path, out: Path, layout_name: str | None, event_id: str 
       trad-array localize night.wav --layout pack-corners --json > events.jsonl
       trad-array heatmap events.jsonl -o cells.png
     """  # noqa: D301 (click's marker, not an escape gone wrong)
-    from trad_array.errors import AudioError
+    from trad_array.errors import AudioError, TradArrayError
     from trad_array_geometry import load_layout
 
     check_suffix(out)
@@ -35,8 +35,12 @@ def command(event_file: Path, out: Path, layout_name: str | None, event_id: str 
     layout = load_layout(layout_name or record["layout"]["id"])
     try:
         save_heatmap(record, layout, out, fs=16_000)
-    except (KeyError, TypeError) as trouble:
+    except TradArrayError:
+        raise
+    except KeyError as trouble:
         raise AudioError(f"{event_file}: expected a whole event object, found one without {trouble}") from trouble
+    except (AttributeError, IndexError, TypeError, ValueError, OverflowError) as trouble:
+        raise AudioError(f"{event_file}: expected an event object, found other values in it: {trouble}") from trouble
     say(f"drawn: {out}")
 
 

@@ -1,5 +1,6 @@
 """`trad-array localize` as a person and a program use it."""
 
+import json
 import struct
 
 import numpy as np
@@ -122,6 +123,19 @@ def test_heatmap_of_an_event_written_earlier(cli, vent, tmp_path):
     code, _, err = cli("heatmap", tmp_path / "bad.jsonl", "-o", tmp_path / "bad.png")
     assert (code, err.count("\n")) == (3, 1)
     assert not (tmp_path / "bad.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("cells", 3), ("cells", [{"id": "R1C01"}]), ("p_elsewhere", float("nan")), ("onset_s", "soon"), ("tdoa_us", None)],
+)
+def test_an_event_with_other_values_is_one_line(cli, objects, vent, tmp_path, key, value):
+    (event,) = objects("localize", vent, *PACK, "--json")
+    for record in ({**event, key: value}, {k: v for k, v in event.items() if k != key}):
+        (tmp_path / "e.json").write_text(json.dumps(record))
+        code, _, err = cli("heatmap", tmp_path / "e.json", "-o", tmp_path / "e.png")
+        assert (code, err.count("\n")) == (3, 1)
+        assert err.startswith("trad-array: ")
 
 
 def test_spectrograms_side_by_side(cli, vent, two_vents, tmp_path):
