@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,13 +16,31 @@ if TYPE_CHECKING:
     from trad_array.detection.trigger import EventRule
     from trad_array_geometry import Layout
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 DETECT, WHOLE = "detect", "whole"
 
 
-def chain_options(function: F) -> F:
-    """Options that say what the chain is made of."""
+def chain_options(function: Callable[..., int]) -> Callable[..., int]:
+    """Options that say what the chain is made of; the command gets them together, as `choice`."""
+
+    @wraps(function)
+    def command(
+        *,
+        layout_name: str,
+        model_path: Path | None,
+        scorer: str | None,
+        fuser: str,
+        localizer: str,
+        temperature_c: float | None,
+        release_s: float,
+        window_s: float,
+        **others: Any,  # click's: the options that the command has beside these
+    ) -> int:
+        from trad_array_geometry import load_layout
+
+        layout = load_layout(layout_name)
+        choice = ChainChoice(layout, model_path, scorer, fuser, localizer, temperature_c, release_s, window_s)
+        return function(choice=choice, **others)
+
     for option in (
         channel_map_option(),
         temperature_option(),
@@ -59,8 +78,8 @@ def chain_options(function: F) -> F:
         model_option(),
         layout_option(),
     ):
-        function = option(function)
-    return function
+        command = option(command)
+    return command
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +122,6 @@ class ChainChoice:
         if events is None:
             chain = chain.with_release(self.release_s)
         return replace(chain, window=CutRule(window_s=self.window_s))
-
-
-def choose(
-    layout_name: str,
-    model_path: Path | None,
-    scorer: str | None,
-    fuser: str,
-    localizer: str,
-    temperature_c: float | None,
-    release_s: float,
-    window_s: float,
-) -> ChainChoice:
-    """Options to a choice; reads the layout."""
-    from trad_array_geometry import load_layout
-
-    layout = load_layout(layout_name)
-    return ChainChoice(layout, model_path, scorer, fuser, localizer, temperature_c, release_s, window_s)
 
 
 def with_progress(blocks: Iterator[Any], *, total_s: float, label: str) -> Iterator[Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trad_array_cli.figures import check_suffix, save_heatmap
-from trad_array_cli.listening import DETECT, WHOLE, ChainChoice, chain_options, choose, with_progress
+from trad_array_cli.listening import DETECT, WHOLE, ChainChoice, chain_options, with_progress
 from trad_array_cli.main import ALARM_FOUND, BAD_INPUT, OK, SOME_FAILED
 from trad_array_cli.options import json_option
 from trad_array_cli.report import emit, event_line, fault_line, say
@@ -40,15 +40,8 @@ LONGEST_WHOLE_S = 60.0
 @click.option("--fail-on", type=click.Choice(["alarm"]), help="Exit with 10 when an alarm was found.")
 @json_option("one event a line")
 def command(
+    choice: ChainChoice,
     recordings: tuple[str, ...],
-    layout_name: str,
-    model_path: Path | None,
-    scorer: str | None,
-    fuser: str,
-    localizer: str,
-    temperature_c: float | None,
-    release_s: float,
-    window_s: float,
     channel_map: tuple[int, ...] | None,
     which: str,
     heatmap: Path | None,
@@ -68,7 +61,6 @@ def command(
       trad-array localize a.wav b.wav --layout my-array.toml --events labels.txt
     """  # noqa: D301 (click's marker, not an escape gone wrong)
     check_suffix(heatmap)
-    choice = choose(layout_name, model_path, scorer, fuser, localizer, temperature_c, release_s, window_s)
     choice.chain()  # parts that do not fit are the same trouble for every file: say it once, before any work
     records: list[dict[str, Any]] = []
     failed = 0

@@ -2,12 +2,11 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from trad_array_cli.listening import chain_options, choose, with_progress
+from trad_array_cli.listening import ChainChoice, chain_options, with_progress
 from trad_array_cli.main import ALARM_FOUND, OK
 from trad_array_cli.options import json_option
 from trad_array_cli.report import emit, event_line, fault_json, fault_line, place_words, say
@@ -33,15 +32,8 @@ if TYPE_CHECKING:
 @click.option("--fail-on", type=click.Choice(["alarm"]), help="Exit with 10 when an alarm was raised.")
 @json_option("events and faults, one a line")
 def command(
+    choice: ChainChoice,
     replay: str,
-    layout_name: str,
-    model_path: Path | None,
-    scorer: str | None,
-    fuser: str,
-    localizer: str,
-    temperature_c: float | None,
-    release_s: float,
-    window_s: float,
     channel_map: tuple[int, ...] | None,
     fast: bool,
     block_samples: int,
@@ -63,7 +55,6 @@ def command(
     from trad_array.chain import run
     from trad_array.events import OpenEvents, Origin, event_step
 
-    choice = choose(layout_name, model_path, scorer, fuser, localizer, temperature_c, release_s, window_s)
     chain = choice.chain()
     source = find_source(replay, channels=choice.layout.mic_channels, channel_map=channel_map)
     origin = Origin(source=replay, model=choice.model_name)
