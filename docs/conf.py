@@ -3,6 +3,6 @@
 project = "trad-array"
 author = "the trad-array authors"
 extensions = ["myst_parser"]
-html_theme = "furo"
+html_theme = "alabaster"
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]

@@ -1,6 +1,7 @@
 """Options that several commands share, each spelled and explained once."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,15 +13,15 @@ Decorator = Callable[[F], F]
 
 def layout_option(*, required: bool = True, default: str | None = None) -> Callable[[F], F]:
     """`--layout`: a shipped name or a TOML file."""
-    return click.option(
+    option = partial(
+        click.option,
         "--layout",
         "layout_name",
         metavar="NAME|FILE.toml",
-        required=required and default is None,
-        default=default,
-        show_default=default is not None,
         help="Shipped layout (see `trad-array layouts list`) or a layout file.",
     )
+    # To click, a default of None is a default: it would make up for the missing option.
+    return option(required=required) if default is None else option(default=default, show_default=True)
 
 
 def seed_option() -> Callable[[F], F]:
