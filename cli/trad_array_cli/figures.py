@@ -37,6 +37,8 @@ def check_suffix(path: Path | None) -> Path | None:
 
     if path is not None and path.suffix.lower() not in (".png", ".pdf", ".svg"):
         raise click.BadParameter(f"expected a name ending in .png, .pdf or .svg, found {path.name!r}")
+    if path is not None and not path.parent.is_dir():
+        raise click.BadParameter(f"expected an existing folder for {path.name!r}, found no {str(path.parent)!r}")
     return path
 
 

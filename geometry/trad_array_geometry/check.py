@@ -21,6 +21,8 @@ WEAK_US = 30.0
 # what a careful person reaches with a tape measure).
 FLAT_M = 0.01
 REFERENCE_FS = 16_000
+# An image nearer to its cell than this is no place of its own: a cell near the plane is its own image.
+MIRROR_APART_M = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,9 @@ class LayoutCheck:
     clear, weak, alike : number of pairs whose largest delay difference is at least 120 us, at least 30 us, and below
     flatness_m : distance of the farthest microphone from the best plane through them
     coplanar, collinear : all microphones within 10 mm of a plane, of a line
-    mirror_us : largest delay difference between a cell and its mirror image in that plane, smallest over the cells:
-        how far a sound from the wrong side is from passing for a cell; 0 for coplanar microphones
+    mirror_us : largest delay difference between a cell and its mirror image in that plane, smallest over the cells
+        whose image is at least 0.1 m away: how far a sound from the wrong side is from passing for a cell; 0 for
+        coplanar microphones
     mirror_cell : the cell for which it is smallest
     mirror_in_room : whether that mirror image lies in the room, or None when the room is not known
     """
@@ -116,7 +119,8 @@ def check_layout(layout: Layout, *, n_worst: int = 10) -> LayoutCheck:
     normal = axes[-1]
     mirrored = layout.cells - 2.0 * ((layout.cells - centre) @ normal)[:, None] * normal
     mirror_us = np.ptp(1e6 * travel_times(mirrored, mics, speed_of_sound=layout.speed_of_sound) - times_us, axis=1)
-    nearest = int(mirror_us.argmin())
+    apart = np.linalg.norm(mirrored - layout.cells, axis=1) >= MIRROR_APART_M
+    nearest = int((np.where(apart, mirror_us, np.inf) if apart.any() else mirror_us).argmin())
     return LayoutCheck(
         n_mics=len(mics),
         n_cells=layout.n_cells,

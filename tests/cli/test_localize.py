@@ -59,7 +59,7 @@ def test_exit_codes(cli, vent, text, folder):
     assert err.count("\n") == 2
     assert cli("localize", text, *PACK)[0] == 3
     assert cli("localize", vent, *PACK, "--fail-on", "smoke")[0] == 2
-    assert cli("localize", vent, *PACK, "--heatmap", folder / "nowhere" / "x.png")[0] == 1
+    assert cli("localize", vent, *PACK, "--heatmap", folder / "nowhere" / "x.png")[0] == 2
 
 
 def test_each_bad_input_is_one_line(cli, vent, text, folder):

@@ -4,6 +4,7 @@ Memory does not grow with length.
 """
 
 import math
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -228,6 +229,8 @@ def _open(path: Path) -> soundfile.SoundFile:
         raise AudioError(f"{path}: expected a sound file, found a folder")
     if found.st_size == 0:
         raise AudioError(f"{path}: expected sound, found an empty file")
+    if not os.access(path, os.R_OK):
+        raise AudioError(f"{path}: expected a sound file that may be read, found no permission")
     try:
         sound = soundfile.SoundFile(path)
     except (soundfile.LibsndfileError, TypeError, ValueError) as trouble:
