@@ -41,7 +41,7 @@ def command(out: Path, layout_name: str, seed: int, as_json: bool) -> int:
       trad-array demo --out demo --seed 7
 
     Writes recording.wav, truth.json, events.jsonl, heatmap.png and spectrogram.png.
-    """  # noqa: D301 (click's marker, not an escape gone wrong)
+    """
     from trad_array_geometry import load_layout
 
     layout = load_layout(layout_name)

@@ -44,7 +44,7 @@ MEASURES = (
 )
 @json_option("one model a line, then the published figures")
 def command(model_paths: tuple[Path, ...], data: Path, name_pattern: str, as_json: bool) -> int:
-    r"""Compare fitted scorers as the paper does.
+    """Compare fitted scorers as the paper does.
 
     Recordings that a model was fitted or calibrated on are left out, known by their content. Tables like the paper's
     2 and 3: AUC per set, harmonic mean over sets, time to score a frame; and beside them the false alarms of the

@@ -26,7 +26,7 @@ def command(event_file: Path, out: Path, layout_name: str | None, event_id: str 
     Example:
       trad-array localize night.wav --layout pack-corners --json > events.jsonl
       trad-array heatmap events.jsonl -o cells.png
-    """  # noqa: D301 (click's marker, not an escape gone wrong)
+    """
     from trad_array.errors import AudioError, TradArrayError
     from trad_array_geometry import load_layout
 

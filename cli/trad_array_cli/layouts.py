@@ -21,7 +21,7 @@ def command() -> None:
       trad-array layouts list
       trad-array layouts check my-array.toml
       trad-array layouts plot pack-corners -o pack.png
-    """  # noqa: D301 (click's marker, not an escape gone wrong)
+    """
 
 
 @command.command("list")

@@ -59,7 +59,7 @@ def command(
       trad-array localize night.wav --layout pack-corners --heatmap cells.png
       trad-array localize 'seg7_ch{channel}.wav' --layout row-frame --events whole --json
       trad-array localize a.wav b.wav --layout my-array.toml --events labels.txt
-    """  # noqa: D301 (click's marker, not an escape gone wrong)
+    """
     check_suffix(heatmap)
     choice.chain()  # parts that do not fit are the same trouble for every file: say it once, before any work
     records: list[dict[str, Any]] = []

@@ -65,7 +65,7 @@ def cli() -> None:
 
     Exit codes: 0 fine, 1 runtime error, 2 usage, 3 input that cannot be used, 4 some inputs failed,
     10 an alarm was found and --fail-on alarm was given.
-    """  # noqa: D301 (click's marker, not an escape gone wrong)
+    """
 
 
 def main() -> None:

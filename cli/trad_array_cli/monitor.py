@@ -50,7 +50,7 @@ def command(
     Examples:
       trad-array monitor --replay night.wav --layout pack-corners
       trad-array monitor --replay night.wav --layout pack-corners --fast --json
-    """  # noqa: D301 (click's marker, not an escape gone wrong)
+    """
     from trad_array.audio.files import RecordingReader, find_source
     from trad_array.chain import run
     from trad_array.events import OpenEvents, Origin, event_step

@@ -65,7 +65,7 @@ def command(
       trad-array simulate --layout pack-corners --cell R2C07 --rt60 0.5 --snr -5 --seed 1 -o event.wav
       trad-array simulate --layout row-frame --negative air-tool -o tool.flac
       trad-array simulate --layout row-corners --count 100 --sets -o segments
-    """  # noqa: D301 - a raw docstring would hide click's mark for lines that stay as they are
+    """
     _check_what(cell=cell, negative=negative, normal=normal, count=count)
     _check_folder_options(count=count, sets=sets, rt60_s=rt60_s, onset_s=onset_s)
     import numpy as np

@@ -31,7 +31,7 @@ def command(files: tuple[Path, ...], out: Path, channel: int, first_s: float, se
     \b
     Example:
       trad-array spectrogram normal.wav abnormal.wav -o both.png
-    """  # noqa: D301 (click's marker, not an escape gone wrong)
+    """
     from trad_array.audio.files import read_recording
 
     check_suffix(out)

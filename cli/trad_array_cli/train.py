@@ -95,7 +95,7 @@ def command(
     seed: int,
     as_json: bool,
 ) -> int:
-    r"""Fit a scorer on a folder of recordings.
+    """Fit a scorer on a folder of recordings.
 
     80 % of the recordings are used, the rest is left for `trad-array evaluate`, which knows them by what the model
     file says. Training that was stopped goes on when the same command is run again; it loses at most one epoch.
