@@ -15,7 +15,7 @@ README = Path(__file__).parents[1] / "README.md"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """name, value, unit, goal, better ("higher" or "lower"), n trials, 95 % interval low to high."""
+    """name, value, unit, goal, better ("higher" or "lower"), n trials, low to high: see `share` and `median`."""
 
     name: str
     value: float
@@ -63,7 +63,7 @@ def write(name: str, rows: Sequence[Row]) -> Path:
 
 
 def _lines(rows: Sequence[Row]) -> Iterator[str]:
-    yield "| what | value | 95 % interval | n | goal | reached |"
+    yield "| what | value | low to high | n | goal | reached |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for row in rows:
         goal = "-" if row.goal is None else f"{'>=' if row.better == 'higher' else '<='} {row.goal:g} {row.unit}"
