@@ -70,10 +70,9 @@ class Chain:
         """Longest time from an onset to its map: a frame, and the localization window."""
         return self.window.window_s + self.features.n_fft / self.features.fs
 
-    def with_release(self, release_s: float) -> "Chain":
-        """The same chain with a `Trigger` that ends an event after so many quiet seconds."""
-        frames = max(1, round(release_s * self.features.fs / self.features.hop))
-        return replace(self, hearing=replace(self.hearing, events=Trigger(release_frames=frames)))
+    def with_events(self, events: EventRule) -> "Chain":
+        """The same chain with another rule about which stretches are events."""
+        return replace(self, hearing=replace(self.hearing, events=events))
 
     def start(self, *, at: int = 0) -> ChainState:
         """State before the stream's first block, which begins at sample `at`."""

@@ -186,7 +186,8 @@ class CellMap:
 class Fault:
     """Something about the stream that a person should know; not an exception, the watch goes on.
 
-    kind : "gap" (samples lost), "dead" (a channel is silent), "alive" (it is back), "too-short" (nothing to localize)
+    kind : "gap" (samples lost), "dead" (a channel is silent), "alive" (it is back), "steady" (a sound has lasted so
+        long that it is now the background)
     channel : index of the microphone, or None when it concerns all
     at : samples since the stream began
     detail : one line for a person

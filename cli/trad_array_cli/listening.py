@@ -13,7 +13,6 @@ from trad_array_cli.options import channel_map_option, layout_option, model_opti
 
 if TYPE_CHECKING:
     from trad_array.chain import Chain
-    from trad_array.detection.trigger import EventRule
     from trad_array_geometry import Layout
 
 DETECT, WHOLE = "detect", "whole"
@@ -100,9 +99,10 @@ class ChainChoice:
         """What events say about the scorer."""
         return str(self.model_path) if self.model_path else self.scorer or "excess"
 
-    def chain(self, events: "EventRule | None" = None) -> "Chain":
+    def chain(self) -> "Chain":
         """The chain of these parts; raises errors of the library about names and files that do not fit."""
         from trad_array.chain import make_chain
+        from trad_array.detection.trigger import Trigger
         from trad_array.localization.cut import CutRule
         from trad_array.plugins import make_fuser, make_localizer, make_scorer
         from trad_array.scoring import load_model
@@ -117,10 +117,9 @@ class ChainChoice:
             fuser=make_fuser(self.fuser),
             localizer=make_localizer(self.localizer),
             temperature_c=self.temperature_c,
-            events=events,
         )
-        if events is None:
-            chain = chain.with_release(self.release_s)
+        release_frames = max(1, round(self.release_s * chain.features.fs / chain.features.hop))
+        chain = chain.with_events(Trigger(release_frames=release_frames))
         return replace(chain, window=CutRule(window_s=self.window_s))
 
 

@@ -14,10 +14,13 @@ from trad_array_cli.report import emit, event_line, fault_line, say
 
 if TYPE_CHECKING:
     from trad_array.audio.files import RecordingReader, Source
-    from trad_array.detection.trigger import EventRule
+    from trad_array.chain import Chain
+    from trad_array.detection.listed import Listed
 
 # A longer stretch than this is not one sound; labels or detection say which parts of it are.
 LONGEST_WHOLE_S = 60.0
+# A label that marks a mere point stands for this much sound.
+POINT_LABEL_S = 1.0
 
 
 @click.command()
@@ -61,16 +64,16 @@ def command(
       trad-array localize a.wav b.wav --layout my-array.toml --events labels.txt
     """
     check_suffix(heatmap)
-    choice.chain()  # parts that do not fit are the same trouble for every file: say it once, before any work
+    chain = choice.chain()
     records: list[dict[str, Any]] = []
     failed = 0
     for text in recordings:
         try:
-            for record in _events(text, choice, channel_map, which, quiet=as_json):
+            for record in _events(text, chain, choice.model_name, channel_map, which, quiet=as_json):
                 records.append(record)
                 _tell(record, as_json=as_json)
                 if heatmap is not None:
-                    _draw(record, choice, heatmap, number=len(records))
+                    _draw(record, chain, heatmap, number=len(records))
         except ValueError as trouble:
             _require_ours(trouble)
             failed += 1
@@ -81,23 +84,24 @@ def command(
 
 
 def _events(
-    text: str, choice: ChainChoice, channel_map: tuple[int, ...] | None, which: str, *, quiet: bool
+    text: str, chain: "Chain", model_name: str, channel_map: tuple[int, ...] | None, which: str, *, quiet: bool
 ) -> Iterator[dict[str, Any]]:
     """JSON objects of one recording's events, as they are found."""
     from trad_array.audio.files import RecordingReader, find_source
     from trad_array.chain import run
     from trad_array.events import OpenEvents, Origin, event_json, event_step
 
-    source = find_source(text, channels=choice.layout.mic_channels, channel_map=channel_map)
-    fs = choice.chain().features.fs
+    source = find_source(text, channels=chain.layout.mic_channels, channel_map=channel_map)
+    fs = chain.features.fs
     with RecordingReader(source, fs=fs) as reader:
-        chain = choice.chain(_rule(which, reader, source, fs=fs))
-        origin = Origin(source=text, model=choice.model_name)
+        if which != DETECT:
+            chain = chain.with_events(_listed(which, reader, source, fs=fs))
+        origin = Origin(source=text, model=model_name)
         state, found = OpenEvents(), 0
         stream = with_progress(reader.blocks(), total_s=reader.duration_s, label=text)
         for output in run(chain, stream):
             for fault in output.heard.faults:
-                say(fault_line(fault, choice.layout, fs=fs, source=text))
+                say(fault_line(fault, chain.layout, fs=fs, source=text))
             state, events = event_step(state, output)
             for event in events:
                 if event.state == "end":
@@ -107,14 +111,12 @@ def _events(
         say(f"{text}: {reader.duration_s:.1f} s, no event")
 
 
-def _rule(which: str, reader: "RecordingReader", source: "Source", *, fs: int) -> "EventRule | None":
-    """Which stretches are events: None for the trigger's choice."""
+def _listed(which: str, reader: "RecordingReader", source: "Source", *, fs: int) -> "Listed":
+    """The stretches that the person named; of labels with one onset the longest counts."""
     from trad_array.audio.labels import read_labels
     from trad_array.detection.listed import Listed
     from trad_array.errors import AudioError
 
-    if which == DETECT:
-        return None
     if which == WHOLE:
         if reader.duration_s > LONGEST_WHOLE_S:
             raise AudioError(
@@ -129,9 +131,12 @@ def _rule(which: str, reader: "RecordingReader", source: "Source", *, fs: int) -
             f"{which}: expected events within the {reader.duration_s:.2f} s of {source.name}, "
             f"found one at {beyond[0].onset_s:g} s"
         )
-    shortest = 1 / fs
-    spans = {(label.onset_s, label.end_s if label.end_s > label.onset_s else label.onset_s + 1.0) for label in labels}
-    return Listed(tuple(sorted({(round(a * fs), round(max(b, a + shortest) * fs)) for a, b in spans})))
+    spans: dict[int, int] = {}
+    for label in labels:
+        end_s = label.end_s if label.end_s > label.onset_s else label.onset_s + POINT_LABEL_S
+        onset = round(label.onset_s * fs)
+        spans[onset] = max(spans.get(onset, onset + 1), round(end_s * fs))
+    return Listed(tuple(sorted(spans.items())))
 
 
 def _tell(record: dict[str, Any], *, as_json: bool) -> None:
@@ -141,9 +146,9 @@ def _tell(record: dict[str, Any], *, as_json: bool) -> None:
         click.echo(event_line(record))
 
 
-def _draw(record: dict[str, Any], choice: ChainChoice, heatmap: Path, *, number: int) -> None:
+def _draw(record: dict[str, Any], chain: "Chain", heatmap: Path, *, number: int) -> None:
     path = heatmap if number == 1 else heatmap.with_name(f"{heatmap.stem}-{number}{heatmap.suffix}")
-    save_heatmap(record, choice.layout, path, fs=choice.chain().features.fs)
+    save_heatmap(record, chain.layout, path, fs=chain.features.fs)
     say(f"drawn: {path}")
 
 

@@ -81,7 +81,7 @@ def test_listed_events_are_followed_whatever_the_scores(block):
     assert {e.onset: e.peak for f in seen for e in f.ended} == {0: 0.0, 28: 5.0, 30: 5.0, 75: 0.0}
 
 
-@pytest.mark.parametrize("events", [((5, 5),), ((-1, 4),), ((9, 12), (3, 5))])
+@pytest.mark.parametrize("events", [((5, 5),), ((-1, 4),), ((9, 12), (3, 5)), ((3, 5), (3, 9))])
 def test_listed_events_that_make_no_sense_are_refused(events):
     with pytest.raises(ConfigError, match="expected"):
         Listed(events)

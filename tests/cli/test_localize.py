@@ -141,3 +141,10 @@ def test_an_event_with_other_values_is_one_line(cli, objects, vent, tmp_path, ke
 def test_spectrograms_side_by_side(cli, vent, two_vents, tmp_path):
     assert cli("spectrogram", vent, two_vents, "-o", tmp_path / "both.png")[0] == 0
     assert png_size(tmp_path / "both.png")[0] >= 1200
+
+
+def test_labels_with_one_onset_are_one_event_as_long_as_the_longest(objects, vent, tmp_path):
+    labels = tmp_path / "labels.txt"
+    labels.write_text("3.0\t3.5\tpop\n3.0\t4.0\thiss\n")
+    (event,) = objects("localize", vent, *PACK, "--events", labels, "--json")
+    assert (event["best"], event["onset_s"], event["end_s"]) == ("R2C07", 3.0, 4.0)

@@ -28,7 +28,7 @@ class ListedState:
 class Listed:
     """An `EventRule` that follows a list.
 
-    events : (onset, end) in samples, sorted; they may overlap
+    events : (onset, end) in samples, sorted, no two with one onset; they may overlap
     """
 
     events: tuple[tuple[int, int], ...]
@@ -39,6 +39,8 @@ class Listed:
                 raise ConfigError(f"events: expected 0 <= onset < end, found {onset} and {end} samples")
         if list(self.events) != sorted(self.events):
             raise ConfigError("events: expected them in the order of time, found otherwise")
+        if len({onset for onset, _ in self.events}) < len(self.events):
+            raise ConfigError("events: expected each onset once, for it names the event, found one twice")
 
     def start(self) -> ListedState:
         """See `EventRule`."""

@@ -28,7 +28,7 @@ class Cells:
     clearance_m : grid points nearer than this to a cell are left out
     softness : relative loss of power that makes a place e times less probable
     free_share : share of the power that the best delays of all pairs could have together, consistent with a place or
-        not, which a cell must exceed to be believed; a sound from elsewhere cannot lift a cell that far
+        not, which a cell must exceed to be believed
     """
 
     phat: PhatSpec = field(default_factory=PhatSpec)
