@@ -17,6 +17,22 @@ from trad_array_geometry.arrays import frozen_array
 from trad_array_geometry.errors import LayoutError
 
 
+@dataclass(frozen=True, slots=True)
+class CalibrationNote:
+    """How a calibrated layout came about.
+
+    date : "2026-11-24"
+    method : what was heard, in words
+    n_sounds : how many sounds the fit used
+    residual_us : root mean square of the delay residuals that the fit left, microseconds
+    """
+
+    date: str
+    method: str
+    n_sounds: int
+    residual_us: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
     """Read-only description of one array and what it listens to.
@@ -26,11 +42,15 @@ class Layout:
     mics : (n_mics, 3), m
     mic_names, mic_channels (counted from 1, as on the sound card), mic_roles ("array" or "reference"): n_mics each
     mic_sigma_m : (n_mics,), m, standard deviation of each microphone's position along each axis
+    mic_delay_s : (n_mics,), s, how much later a channel arrives than it should; 0 unless somebody measured it
+    mic_delay_sigma_s : (n_mics,), s, standard deviation of that
     cells : (n_cells, 3), m, the valves; cell_names : n_cells
     cell_size_m : (2,), m, footprint of a cell along x and y, for drawing
+    pack_names : n_packs, at least one; cell_packs : (n_cells,), index of the pack that each cell belongs to
     guards : (n_guards, 3), m, known places of noise that are not cells; guard_names : n_guards
     box_m : (2, 3), m, lowest and highest corner of the room, or None when it is not known
     temperature_c, temperature_sigma_c : degrees Celsius, what is assumed of the air
+    calibration : how positions and delays were measured, or None
     """
 
     id: str
@@ -40,18 +60,24 @@ class Layout:
     mic_channels: tuple[int, ...]
     mic_roles: tuple[str, ...]
     mic_sigma_m: NDArray[np.float64]
+    mic_delay_s: NDArray[np.float64]
+    mic_delay_sigma_s: NDArray[np.float64]
     cells: NDArray[np.float64]
     cell_names: tuple[str, ...]
     cell_size_m: tuple[float, float]
+    pack_names: tuple[str, ...]
+    cell_packs: NDArray[np.intp]
     guards: NDArray[np.float64]
     guard_names: tuple[str, ...]
     box_m: NDArray[np.float64] | None
     temperature_c: float
     temperature_sigma_c: float
+    calibration: CalibrationNote | None = None
 
     def __post_init__(self) -> None:
-        for name in ("mics", "cells", "guards", "mic_sigma_m"):
+        for name in ("mics", "cells", "guards", "mic_sigma_m", "mic_delay_s", "mic_delay_sigma_s"):
             object.__setattr__(self, name, frozen_array(getattr(self, name), np.float64))
+        object.__setattr__(self, "cell_packs", frozen_array(self.cell_packs, np.intp))
         if self.box_m is not None:
             object.__setattr__(self, "box_m", frozen_array(self.box_m, np.float64))
 
@@ -81,6 +107,8 @@ class Layout:
             self,
             mics=self.mics[list(indices)],
             mic_sigma_m=self.mic_sigma_m[list(indices)],
+            mic_delay_s=self.mic_delay_s[list(indices)],
+            mic_delay_sigma_s=self.mic_delay_sigma_s[list(indices)],
             mic_names=tuple(self.mic_names[k] for k in indices),
             mic_channels=tuple(self.mic_channels[k] for k in indices),
             mic_roles=tuple(self.mic_roles[k] for k in indices),

@@ -4,6 +4,7 @@ The format is described in docs/layouts.md.
 """
 
 import re
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from trad_array_geometry.air import VALID_RANGE_C
 from trad_array_geometry.errors import LayoutError
-from trad_array_geometry.layout import Layout
+from trad_array_geometry.layout import CalibrationNote, Layout
 from trad_array_geometry.tables import Table, one_of_each, read_table, shown
 
 SCHEMA = 1
@@ -21,6 +22,8 @@ ROLES = ("array", "reference")
 
 MAX_CELLS = 20_000
 MAX_CHANNEL = 1024
+# A channel that is later than this is not skewed but another recording.
+MAX_DELAY_US = 100_000.0
 # Two microphones closer than this cannot be told apart from one by their delays (our choice: 3 us of travel).
 COINCIDENT_M = 0.001
 
@@ -43,26 +46,32 @@ def read_layout(path: Path) -> Layout:
     mics = _read_mics(root.tables("mics"))
     cell_tables, cell_names, cells, size = _read_cells(root)
     guard_names, guards = _read_guards(root.tables("guards", required=False))
+    calibration = _read_calibration(root.table("calibration")) if root.has("calibration") else None
     root.close()
     if box is not None:
         _require_inside(cell_tables, cell_names, cells, box, "cells")
-        _require_inside([t for t, *_ in mics], [n for _, n, *_ in mics], np.array([m[3] for m in mics]), box, "mics")
+        _require_inside([m.table for m in mics], [m.name for m in mics], np.array([m.at for m in mics]), box, "mics")
     return Layout(
         id=name,
         provenance=provenance,
-        mics=np.array([position for _, _, _, position, _, _ in mics]),
-        mic_names=tuple(n for _, n, _, _, _, _ in mics),
-        mic_channels=tuple(c for _, _, c, _, _, _ in mics),
-        mic_roles=tuple(role for *_, role in mics),
-        mic_sigma_m=np.array([sigma for *_, sigma, _ in mics]),
+        mics=np.array([mic.at for mic in mics]),
+        mic_names=tuple(mic.name for mic in mics),
+        mic_channels=tuple(mic.channel for mic in mics),
+        mic_roles=tuple(mic.role for mic in mics),
+        mic_sigma_m=np.array([mic.sigma_m for mic in mics]),
+        mic_delay_s=np.array([1e-6 * mic.delay_us for mic in mics]),
+        mic_delay_sigma_s=np.array([1e-6 * mic.delay_sigma_us for mic in mics]),
         cells=cells,
         cell_names=tuple(cell_names),
         cell_size_m=size,
+        pack_names=(name,),
+        cell_packs=np.zeros(len(cell_names), dtype=np.intp),
         guards=guards,
         guard_names=tuple(guard_names),
         box_m=box,
         temperature_c=temperature_c,
         temperature_sigma_c=temperature_sigma_c,
+        calibration=calibration,
     )
 
 
@@ -75,35 +84,60 @@ def _read_room(room: Table) -> NDArray[np.float64]:
     return np.stack([low, high])
 
 
-_Mic = tuple[Table, str, int, tuple[float, ...], float, str]
+@dataclass(frozen=True, slots=True)
+class _Mic:
+    table: Table
+    name: str
+    channel: int
+    at: tuple[float, ...]
+    sigma_m: float
+    delay_us: float
+    delay_sigma_us: float
+    role: str
 
 
 def _read_mics(tables: list[Table]) -> list[_Mic]:
     mics = [_read_mic(table, number) for number, table in enumerate(tables, start=1)]
-    one_of_each([(t, n) for t, n, *_ in mics], "name", shown)
-    one_of_each([(t, c) for t, _, c, *_ in mics], "channel", str)
+    one_of_each([(mic.table, mic.name) for mic in mics], "name", shown)
+    one_of_each([(mic.table, mic.channel) for mic in mics], "channel", str)
     for first, second in combinations(mics, 2):
-        distance = float(np.linalg.norm(np.subtract(first[3], second[3])))
+        distance = float(np.linalg.norm(np.subtract(first.at, second.at)))
         if distance < COINCIDENT_M:
-            raise second[0].fail(
+            raise second.table.fail(
                 "position_m",
-                f"expected microphones apart, found {shown(second[1])} at {distance * 1000:.2g} mm from "
-                f"{shown(first[1])}",
+                f"expected microphones apart, found {shown(second.name)} at {distance * 1000:.2g} mm from "
+                f"{shown(first.name)}",
             )
-    n_array = sum(role == "array" for *_, role in mics)
+    n_array = sum(mic.role == "array" for mic in mics)
     if n_array < 2:
         raise tables[-1].fail("role", f'expected at least two microphones of role "array", found {n_array}')
     return mics
 
 
 def _read_mic(table: Table, number: int) -> _Mic:
-    name = table.text("name")
-    channel = table.whole("channel", default=number, low=1, high=MAX_CHANNEL)
-    position = table.vector("position_m", size=3)
-    sigma = table.number("position_sigma_m", default=0.005, low=0.0, high=1.0)
-    role = table.text("role", default="array", choices=ROLES)
+    mic = _Mic(
+        table,
+        name=table.text("name"),
+        channel=table.whole("channel", default=number, low=1, high=MAX_CHANNEL),
+        at=table.vector("position_m", size=3),
+        sigma_m=table.number("position_sigma_m", default=0.005, low=0.0, high=1.0),
+        delay_us=table.number("delay_us", default=0.0, low=-MAX_DELAY_US, high=MAX_DELAY_US),
+        delay_sigma_us=table.number("delay_sigma_us", default=30.0, low=0.0, high=MAX_DELAY_US),
+        role=table.text("role", default="array", choices=ROLES),
+    )
     table.close()
-    return table, name, channel, position, sigma, role
+    return mic
+
+
+def _read_calibration(table: Table) -> CalibrationNote:
+    note = CalibrationNote(
+        date=table.text("date"),
+        method=table.text("method"),
+        n_sounds=table.whole("n_sounds"),
+        residual_us=table.number("residual_us", low=0.0),
+    )
+    table.close()
+    return note
 
 
 _Cells = tuple[list[Table], list[str], NDArray[np.float64], tuple[float, float]]
