@@ -13,10 +13,10 @@ from trad_array.detection.fusion import Fuser, KOfN
 from trad_array.detection.trigger import EventRule, Trigger
 from trad_array.features import FeatureSpec
 from trad_array.hearing import Heard, Hearing, HearingState, join_heard
-from trad_array.localization.cells import Cells
 from trad_array.localization.cut import Cut, CutRule, RingState, Window, cut_step, flush_cuts
 from trad_array.localization.localizer import Localizer
 from trad_array.localization.place import Placed, place
+from trad_array.localization.robust import Robust
 from trad_array.records import Block, Detection, Fault, Recording, Scores
 from trad_array.scoring.frame_scorer import FrameScorer
 from trad_array.scoring.model_file import Model
@@ -57,7 +57,7 @@ class Chain:
     layout: Layout
     hearing: Hearing
     speed_of_sound: float
-    localizer: Localizer = field(default_factory=Cells)
+    localizer: Localizer = field(default_factory=Robust)
     window: CutRule = field(default_factory=CutRule)
 
     @property
@@ -163,7 +163,7 @@ def make_chain(
         layout,
         hearing=hearing,
         speed_of_sound=layout.speed_of_sound if temperature_c is None else speed_of_sound(temperature_c),
-        localizer=localizer or Cells(),
+        localizer=localizer or Robust(),
     )
 
 

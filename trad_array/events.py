@@ -14,6 +14,8 @@ from trad_array.records import CellMap, Detection, Ended
 from trad_array_geometry import Layout, LayoutError
 
 SCHEMA = "trad-array/event/1"
+# A cell of this probability is sure.
+SURE = 0.9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -21,13 +23,15 @@ class Event:
     """One sound, as far as it is known.
 
     detection : always
-    placed : once its window is complete
+    placed : its sharpest map so far, once the first window is complete
     ended : once it is over
+    sure_at : samples, end of the first window after which one cell was at least 90 % sure, or None
     """
 
     detection: Detection
     placed: Placed | None = None
     ended: Ended | None = None
+    sure_at: int | None = None
 
     @property
     def state(self) -> str:
@@ -79,13 +83,24 @@ def event_step(state: OpenEvents, output: StepOutput) -> tuple[OpenEvents, tuple
         current[detection.onset] = Event(detection)
         told.append(current[detection.onset])
     for placed in output.placed:
-        current[placed.onset] = replace(current[placed.onset], placed=placed)
+        current[placed.onset] = _with_map(current[placed.onset], placed)
         told.append(current[placed.onset])
     for ended in output.heard.ended:
         current[ended.onset] = replace(current[ended.onset], ended=ended)
     over = tuple(event for event in current.values() if event.state == "end")
     left = tuple(event for event in current.values() if event.state != "end")
     return OpenEvents(left), (*told, *over)
+
+
+def _with_map(event: Event, placed: Placed) -> Event:
+    """The event with another map, if that is at least as sharp as the one it has."""
+    sure_at = event.sure_at
+    if sure_at is None and placed.cell_map is not None and placed.cell_map.probability.max() >= SURE:
+        sure_at = placed.heard_until
+    before = None if event.placed is None else event.placed.cell_map
+    if before is not None and (placed.cell_map is None or placed.cell_map.sharpness < before.sharpness):
+        return replace(event, sure_at=sure_at)
+    return replace(event, placed=placed, sure_at=sure_at)
 
 
 def events_of(outputs: Iterable[StepOutput]) -> Iterator[Event]:
@@ -118,6 +133,9 @@ def event_json(event: Event, chain: Chain, origin: Origin) -> dict[str, Any]:
         "position_m": _position(event.placed),
         "position_residual_us": _residual(event.placed),
         "why_not_placed": event.placed.why_not or None if event.placed is not None else None,
+        "doubts": [] if event.placed is None else list(event.placed.doubts),
+        "heard_s": None if event.placed is None else _number((event.placed.heard_until - onset) / fs, 4),
+        "sure_after_s": None if event.sure_at is None else _number((event.sure_at - onset) / fs, 4),
         "layout": {"id": chain.layout.id, "provenance": chain.layout.provenance},
         "model": origin.model,
         "source": origin.source,
@@ -149,6 +167,7 @@ def map_from_json(record: Mapping[str, Any], layout: Layout, *, fs: int) -> Cell
         probability=probability / total,
         elsewhere=elsewhere / total,
         place=record["elsewhere"],
+        place_m=None if record.get("elsewhere_m") is None else tuple(record["elsewhere_m"]),
         onset=round(record["onset_s"] * fs),
         speed_of_sound=record["speed_of_sound_m_s"],
         pair_delays_s=np.array([pair["delay_us"] * 1e-6 for pair in record["tdoa_us"]]),
@@ -166,8 +185,10 @@ def event_id(onset: int, *, fs: int, layout: Layout, origin: Origin) -> str:
 
 def _map_json(cell_map: CellMap | None, layout: Layout) -> dict[str, Any]:
     if cell_map is None:
-        return {"best": None, "cells": [], "p_elsewhere": None, "elsewhere": None, "credible_set": [], "tdoa_us": []}
+        nothing: dict[str, Any] = dict.fromkeys(("best", "p_elsewhere", "elsewhere", "elsewhere_m", "direction"))
+        return nothing | {"cells": [], "credible_set": [], "credible_span_m": None, "tdoa_us": []}
     order = np.argsort(-cell_map.probability, kind="stable")
+    credible = cell_map.credible_set()
     return {
         "best": layout.cell_names[cell_map.best],
         "cells": [
@@ -180,12 +201,32 @@ def _map_json(cell_map: CellMap | None, layout: Layout) -> dict[str, Any]:
         ],
         "p_elsewhere": _number(cell_map.elsewhere, 6),
         "elsewhere": cell_map.place,
-        "credible_set": [layout.cell_names[k] for k in cell_map.credible_set()],
+        "elsewhere_m": None if cell_map.place_m is None else [_number(value, 3) for value in cell_map.place_m],
+        "direction": _direction(cell_map, layout),
+        "credible_set": [layout.cell_names[k] for k in credible],
+        "credible_span_m": _number(_span_m(layout.cells[list(credible)]), 3),
         "tdoa_us": [
             {"mics": [layout.mic_names[i], layout.mic_names[j]], "delay_us": _number(delay * 1e6, 2)}
             for (i, j), delay in zip(cell_map.pairs, cell_map.pair_delays_s, strict=True)
         ],
     }
+
+
+def _direction(cell_map: CellMap, layout: Layout) -> dict[str, float | None] | None:
+    """Where the best place that is not a cell lies, seen from the middle of the array."""
+    if cell_map.place_m is None:
+        return None
+    x, y, z = np.array(cell_map.place_m) - layout.mics[layout.array_mics].mean(axis=0)
+    return {
+        "azimuth_deg": _number(np.degrees(np.arctan2(y, x)), 1),
+        "elevation_deg": _number(np.degrees(np.arctan2(z, np.hypot(x, y))), 1),
+        "distance_m": _number(np.sqrt(x * x + y * y + z * z), 2),
+    }
+
+
+def _span_m(points: np.ndarray) -> float:
+    """Diagonal of the box around some points, m."""
+    return float(np.linalg.norm(np.ptp(points, axis=0)))
 
 
 def _channels(event: Event, layout: Layout) -> list[dict[str, Any]]:

@@ -19,7 +19,10 @@ FUSERS: Mapping[str, str] = {
     "median": "trad_array.detection.fusion:Median",
     "top-k-mean": "trad_array.detection.fusion:TopKMean",
 }
-LOCALIZERS: Mapping[str, str] = {"cells": "trad_array.localization.cells:Cells"}
+LOCALIZERS: Mapping[str, str] = {
+    "robust": "trad_array.localization.robust:Robust",
+    "srp-phat": "trad_array.localization.cells:Cells",
+}
 
 
 def make_scorer(name: str) -> FrameScorer:

@@ -139,6 +139,9 @@ class CellMap:
     probability : (n_cells,), 0 to 1; with `elsewhere` they sum to 1
     elsewhere : probability that no cell made the sound
     place : name of the best place that is not a cell (a guard point, or "room"), or None when there is none
+    place_m : (3,), m, where that place is, or None when the localizer does not say
+    sharpness : height of the correlation peaks over the spread of the noise; of two maps of one event the sharper
+        counts
     onset : samples since the stream began
     speed_of_sound : m/s, the value the travel times were computed with
     pair_delays_s : (n_pairs,), s, delay of highest correlation of each microphone pair
@@ -153,6 +156,8 @@ class CellMap:
     speed_of_sound: float
     pair_delays_s: NDArray[np.float64]
     pairs: NDArray[np.intp]
+    place_m: tuple[float, float, float] | None = None
+    sharpness: float = 0.0
 
     def __post_init__(self) -> None:
         if self.power.ndim != 1 or not np.isfinite(self.power).all():
@@ -164,8 +169,8 @@ class CellMap:
 
     @property
     def best(self) -> int:
-        """Index of the cell that explains the sound best."""
-        return int(self.power.argmax())
+        """Index of the most probable cell."""
+        return int(self.probability.argmax())
 
     @property
     def from_a_cell(self) -> bool:

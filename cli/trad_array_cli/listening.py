@@ -61,7 +61,7 @@ def chain_options(function: Callable[..., int]) -> Callable[..., int]:
         ),
         click.option(
             "--localizer",
-            default="cells",
+            default="robust",
             show_default=True,
             metavar="NAME|FILE.py:CLASS",
             help="Which localizer maps a detection.",

@@ -92,6 +92,11 @@ class Layout:
         return len(self.cell_names)
 
     @property
+    def n_guards(self) -> int:
+        """Number of guard points."""
+        return len(self.guard_names)
+
+    @property
     def array_mics(self) -> NDArray[np.intp]:
         """Indices of the microphones that form the array; the others only serve as a reference."""
         return np.flatnonzero([role == "array" for role in self.mic_roles])

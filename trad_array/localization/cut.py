@@ -18,11 +18,11 @@ class CutRule:
     """Window around an onset; numbers are our choice.
 
     window_s : from the onset on
-    pre_roll_s : before it; holds the first arrival, and quiet sound that tells loud frames from others
+    pre_roll_s : before it; holds the first arrival, and the background that is taken away
     """
 
     window_s: float = 1.0
-    pre_roll_s: float = 0.1
+    pre_roll_s: float = 0.5
 
     def pre_roll(self, fs: int) -> int:
         """Samples before the onset."""

@@ -65,8 +65,8 @@ def pair_correlations(
         raise AudioError(
             f"expected more sound than the largest delay of {max_delay_s:g} s, found {samples.shape[1] / fs:g} s"
         )
-    n_frame = _frame_length(spec.n_frame, max_delay_s * fs)
-    bins = _band_bins(n_frame, fs, spec.band_hz)
+    n_frame = frame_length(spec.n_frame, max_delay_s * fs)
+    bins = band_bins(n_frame, fs, spec.band_hz)
     spectra = _band_spectra(samples, n_frame, spec.hop, bins)
     weights = frame_weights(spectra)
     # One pair after the other: a long stretch heard by many microphones would not fit into memory at once.
@@ -115,14 +115,15 @@ def _band_spectra(samples: FloatArray, n_frame: int, hop: int, bins: NDArray[np.
     return spectra
 
 
-def _frame_length(n_frame: int, max_delay: float) -> int:
-    """At least the asked length, and long enough that two microphones hear mostly the same sound in one frame."""
-    while n_frame < 6 * max_delay:
+def frame_length(n_frame: int, max_delay: float, *, ratio: int = 6) -> int:
+    """At least the asked length and `ratio` delays: two microphones must hear mostly the same sound in one frame."""
+    while n_frame < ratio * max_delay:
         n_frame *= 2
     return n_frame
 
 
-def _band_bins(n: int, fs: int, band_hz: tuple[float, float]) -> NDArray[np.intp]:
+def band_bins(n: int, fs: int, band_hz: tuple[float, float]) -> NDArray[np.intp]:
+    """Bins of a transform of length `n` inside the band; raises `AudioError` when there is none."""
     frequencies = np.arange(n // 2) * fs / n
     bins = np.flatnonzero((frequencies >= band_hz[0]) & (frequencies <= band_hz[1]) & (frequencies > 0))
     if not len(bins):

@@ -10,7 +10,7 @@ from trad_array_geometry import Layout
 class Localizer(Protocol):
     """Says which cell a stretch of sound came from."""
 
-    def __call__(self, cut: Block, layout: Layout, *, speed_of_sound: float) -> CellMap:
+    def __call__(self, cut: Block, layout: Layout, *, speed_of_sound: float, onset: int | None = None) -> CellMap:
         """Map one cut.
 
         Parameters
@@ -18,10 +18,12 @@ class Localizer(Protocol):
         cut : Block, samples of shape (layout.n_mics, n), holding one sound
         layout : Layout; only microphones of role "array" are used
         speed_of_sound : float, m/s
+        onset : int or None
+            Sample index at which the event began, if the cut holds sound from before it: the background.
 
         Returns
         -------
-        CellMap, its onset being the first sample of the cut
+        CellMap, its onset being the one given, or else the first sample of the cut
 
         Raises
         ------

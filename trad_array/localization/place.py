@@ -14,6 +14,11 @@ from trad_array_geometry import Layout, frozen_array
 
 # A sample this near to full scale is taken for clipped; resampling turns clipped ones into slightly smaller ones.
 CLIPPED = 0.985
+# A channel with more clipped samples than this is left out while three others are left (our choice: a pop overloads a
+# microphone for a few milliseconds, and its hiss is still good).
+CLIPPED_SHARE = 0.02
+# Two microphones never hear the same to this degree, one wire does.
+_SAME_SIGNAL = 0.9999
 # Below this level a channel holds no sound at all, only the last bit of its converter.
 DEAD_DBFS = -110.0
 
@@ -29,6 +34,8 @@ class Placed:
     clipped : (n_mics,), bool
     used : (n_mics,), bool, whether the localizer heard the microphone
     why_not : one line for a person when there is no map, else empty
+    doubts : lines for a person about the array: microphones left out, and what that means
+    heard_until : samples, end of the sound that the map was made from
     """
 
     onset: int
@@ -38,6 +45,8 @@ class Placed:
     clipped: NDArray[np.bool_]
     used: NDArray[np.bool_]
     why_not: str = ""
+    doubts: tuple[str, ...] = ()
+    heard_until: int = 0
 
     def __post_init__(self) -> None:
         for name in ("level_dbfs", "clipped", "used"):
@@ -48,15 +57,16 @@ def place(localizer: Localizer, cut: Block, layout: Layout, *, onset: int, speed
     """Place one detection from its cut, samples of shape (layout.n_mics, n)."""
     level_dbfs = levels_dbfs(cut.samples)
     clipped = np.any(np.abs(cut.samples) >= CLIPPED, axis=1)
-    used = _usable(cut.samples, level_dbfs, layout)
-    placed = Placed(onset, None, None, level_dbfs, clipped, used)
+    used, doubts = _usable(cut.samples, level_dbfs, layout)
+    placed = Placed(onset, None, None, level_dbfs, clipped, used, doubts=doubts, heard_until=cut.end)
     if used.sum() < 2:
-        return replace(placed, why_not=f"expected sound from at least two microphones, found {int(used.sum())}")
+        why = "; ".join((*doubts, f"expected sound from at least two microphones, found {int(used.sum())}"))
+        return replace(placed, why_not=why)
     indices = np.flatnonzero(used)
     heard = _with_mics(layout, tuple(int(k) for k in indices))
     heard_cut = replace(cut, samples=cut.samples[indices])
     try:
-        cell_map = localizer(heard_cut, heard, speed_of_sound=speed_of_sound)
+        cell_map = localizer(heard_cut, heard, speed_of_sound=speed_of_sound, onset=max(onset, cut.start))
     except AudioError as trouble:
         return replace(placed, why_not=str(trouble))
     position = least_squares_position(cell_map, heard)
@@ -72,12 +82,44 @@ def levels_dbfs(samples: FloatArray) -> NDArray[np.float64]:
     return np.asarray(10.0 * np.log10(np.maximum(power, 1e-20)))
 
 
-def _usable(samples: FloatArray, level_dbfs: NDArray[np.float64], layout: Layout) -> NDArray[np.bool_]:
-    """Microphones of the array that hold sound: neither silent nor stuck at one value."""
-    used = np.zeros(layout.n_mics, dtype=np.bool_)
-    used[layout.array_mics] = True
+def _usable(
+    samples: FloatArray, level_dbfs: NDArray[np.float64], layout: Layout
+) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+    """Microphones of the array whose sound can be used, and why others cannot."""
+    array = np.zeros(layout.n_mics, dtype=np.bool_)
+    array[layout.array_mics] = True
     moves = np.ptp(samples, axis=1) > 0 if samples.shape[1] else np.zeros(len(samples), dtype=np.bool_)
-    return np.asarray(used & moves & (level_dbfs > DEAD_DBFS))
+    sounding = array & moves & (level_dbfs > DEAD_DBFS)
+    doubts = [f"microphone {layout.mic_names[k]} is silent" for k in np.flatnonzero(array & ~sounding)]
+    used = sounding.copy()
+    for group in _same_signals(samples, sounding):
+        used[list(group)] = False
+        names = ", ".join(str(layout.mic_channels[k]) for k in group)
+        doubts.append(f"channels {names} carry the same signal, a wiring fault: they are left out")
+    overloaded = used & ((np.abs(samples) >= CLIPPED).mean(axis=1) > CLIPPED_SHARE)
+    if overloaded.any() and (used & ~overloaded).sum() >= 3:
+        doubts += [f"microphone {layout.mic_names[k]} is overloaded and left out" for k in np.flatnonzero(overloaded)]
+        used &= ~overloaded
+    elif overloaded.any():
+        doubts.append("the sound is overloaded")
+    if used.sum() == 2:
+        doubts.append("two microphones are left: a line of possible places")
+    return used, tuple(doubts)
+
+
+def _same_signals(samples: FloatArray, sounding: NDArray[np.bool_]) -> list[tuple[int, ...]]:
+    """Groups of channels that carry one signal, whatever their gains."""
+    chosen = np.flatnonzero(sounding)
+    # Differences of neighbouring samples: two microphones do hear the same hum, but not the same hiss.
+    steps = np.diff(samples[chosen].astype(np.float64), axis=1)
+    size = np.linalg.norm(steps, axis=1, keepdims=True)
+    alike = np.abs(steps @ steps.T) > _SAME_SIGNAL * (size @ size.T)
+    groups: list[tuple[int, ...]] = []
+    for row in range(len(chosen)):
+        group = tuple(int(k) for k in chosen[np.flatnonzero(alike[row])])
+        if len(group) > 1 and group not in groups:
+            groups.append(group)
+    return groups
 
 
 @lru_cache(maxsize=64)

@@ -1,0 +1,134 @@
+"""Where a sound may come from, and what the array would then hear: tables of pair delays, made once per layout.
+
+A cell is a region, not a point: the acoustic centre of a jet lies above its valve. The speed of sound is known as well
+as the temperature is. Both are written out as hypotheses with prior weights; errors of microphones and channels are
+not (they are continuous and many): `evidence.py` sums over them.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trad_array.localization.cells import room_grid
+from trad_array_geometry import Layout, max_pair_delays, mic_pairs
+
+_ZERO_CELSIUS_K = 273.15
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What may be different from the layout file, and how probable it is; numbers are our choice.
+
+    jet_heights_m, jet_weights : heights of the acoustic centre above the valve, the valve itself most probable
+    air_sigmas : temperatures to try, in standard deviations of the layout's temperature
+    error_scales, error_weights : errors of microphones and channels, in standard deviations of the layout's; 0 is "the
+        file is right", the last is "the file is wrong": most files are right, and some are not
+    timing_s : standard deviation that an arrival has even where the file is right
+    grid_m, clearance_m : pitch of the places elsewhere in the room, and how far they stay from cells
+    """
+
+    jet_heights_m: tuple[float, ...] = (0.0, 0.03, 0.06, 0.1)
+    jet_weights: tuple[float, ...] = (0.5, 0.2, 0.15, 0.15)
+    air_sigmas: tuple[float, ...] = (-2.25, -1.5, -0.75, 0.0, 0.75, 1.5, 2.25)
+    error_scales: tuple[float, ...] = (0.0, 1.0, 4.0)
+    error_weights: tuple[float, ...] = (0.7, 0.2, 0.1)
+    timing_s: float = 8e-6
+    grid_m: float = 0.2
+    clearance_m: float = 0.22
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Hypotheses:
+    """Everything that does not depend on the sound.
+
+    cell_delays_s : (n_cells, n_hypotheses, n_pairs), s
+    log_prior : (n_hypotheses,), of jet height and air
+    pair_sigmas_s : (n_scales, n_pairs), s, standard deviation of a pair's delay for each scale of errors
+    log_scale_prior : (n_scales,)
+    grid_m : (n_places, 3), guard points first, then the rest of the room
+    grid_delays_s : (n_places, n_pairs), s
+    offset_s : (n_pairs,), s, what the channels' known delays add to every pair delay
+    pair_max_s : (n_pairs,), s, largest delay each pair can have
+    speeds : (n_air,), m/s; log_air_prior : (n_air,)
+    """
+
+    cell_delays_s: NDArray[np.float64]
+    log_prior: NDArray[np.float64]
+    pair_sigmas_s: NDArray[np.float64]
+    log_scale_prior: NDArray[np.float64]
+    grid_m: NDArray[np.float64]
+    grid_delays_s: NDArray[np.float64]
+    offset_s: NDArray[np.float64]
+    pair_max_s: NDArray[np.float64]
+    speeds: NDArray[np.float64]
+    log_air_prior: NDArray[np.float64]
+
+    @property
+    def max_delay_s(self) -> float:
+        """Largest delay of any pair, known channel delays included."""
+        return float((self.pair_max_s + np.abs(self.offset_s)).max())
+
+
+@lru_cache(maxsize=64)
+def hypotheses(layout: Layout, speed_of_sound: float, prior: Prior) -> Hypotheses:
+    """Tables for the array microphones of a layout."""
+    chosen = layout.array_mics
+    mics, lateness = layout.mics[chosen], layout.mic_delay_s[chosen]
+    first, second = mic_pairs(len(mics)).T
+    speeds, log_air = _speeds(layout, speed_of_sound, prior)
+    heights = np.array(prior.jet_heights_m)
+    points = layout.cells[:, None, :] + heights[None, :, None] * np.array([0.0, 0.0, 1.0])
+    by_cell = differences_m(points.reshape(-1, 3), mics).reshape(layout.n_cells, len(heights), 1, -1)
+    offset = lateness[first] - lateness[second]
+    delays = by_cell / speeds[None, None, :, None] + offset
+    grid = np.concatenate([layout.guards, room_grid(layout, grid_m=prior.grid_m, clearance_m=prior.clearance_m)])
+    return Hypotheses(
+        cell_delays_s=delays.reshape(layout.n_cells, -1, len(first)),
+        log_prior=(np.log(_shares(prior.jet_weights))[:, None] + log_air[None, :]).ravel(),
+        pair_sigmas_s=_pair_sigmas(layout, speed_of_sound, prior),
+        log_scale_prior=np.log(_shares(prior.error_weights)),
+        grid_m=grid,
+        grid_delays_s=differences_m(grid, mics) / speed_of_sound + offset,
+        offset_s=offset,
+        pair_max_s=max_pair_delays(mics, speed_of_sound=float(speeds.min())),
+        speeds=speeds,
+        log_air_prior=log_air,
+    )
+
+
+def differences_m(points: NDArray[np.float64], mics: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Path differences of all pairs, shape (n_points, n_pairs), m."""
+    distances = np.linalg.norm(points[:, None, :] - mics[None], axis=-1)
+    first, second = mic_pairs(len(mics)).T
+    paths: NDArray[np.float64] = distances[:, first] - distances[:, second]
+    return paths
+
+
+def _speeds(layout: Layout, speed_of_sound: float, prior: Prior) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Speeds of sound to try, m/s, and the logarithms of their prior weights.
+
+    The speed goes with the square root of the absolute temperature, so a small change in temperature is half of it.
+    """
+    if layout.temperature_sigma_c == 0.0:
+        return np.array([speed_of_sound]), np.zeros(1)
+    steps = np.array(prior.air_sigmas)
+    kelvin = layout.temperature_c + _ZERO_CELSIUS_K
+    factor = np.sqrt(np.maximum(1.0 + steps * layout.temperature_sigma_c / kelvin, 0.5))
+    return speed_of_sound * factor, np.log(_shares(np.exp(-0.5 * steps**2)))
+
+
+def _pair_sigmas(layout: Layout, speed_of_sound: float, prior: Prior) -> NDArray[np.float64]:
+    chosen = layout.array_mics
+    position_s = layout.mic_sigma_m[chosen] / speed_of_sound
+    variance = position_s**2 + layout.mic_delay_sigma_s[chosen] ** 2
+    first, second = mic_pairs(len(chosen)).T
+    scales = np.array(prior.error_scales)[:, None]
+    each = prior.timing_s**2 + scales**2 * variance[None, :]
+    return np.asarray(np.sqrt(each[:, first] + each[:, second]))
+
+
+def _shares(weights: NDArray[np.float64] | tuple[float, ...]) -> NDArray[np.float64]:
+    values = np.asarray(weights, dtype=np.float64)
+    return np.asarray(values / values.sum())
