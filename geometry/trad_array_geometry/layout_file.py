@@ -157,4 +157,3 @@ def _require_inside(
         raise tables[n].fail(
             "", f"expected {what} inside the room {box[0].tolist()} to {box[1].tolist()}, found {names[n]} at {found}"
         )
-
