@@ -56,7 +56,7 @@ def check_fuser(fuser: Fuser, *, seed: int = 0) -> None:
 
 
 def check_localizer(localizer: Localizer, *, seed: int = 0) -> None:
-    """Every cell of every shipped layout of one pack is found from exact delays; guard points are not given to a cell."""
+    """In shipped layouts of one pack every cell is found from exact delays; guard points are not given to a cell."""
     rng = np.random.default_rng(seed)
     # A whole container has thousands of cells: hours for a plain localizer.
     layouts = [layout for layout in map(load_layout, layout_names()) if len(layout.pack_names) == 1]

@@ -164,12 +164,12 @@ def check_layout(layout: Layout, *, n_worst: int = 10, reach_m: float = np.inf) 
     )
 
 
-def check_without_each(layout: Layout) -> tuple[tuple[str, LayoutCheck], ...]:
+def check_without_each(layout: Layout, *, reach_m: float = np.inf) -> tuple[tuple[str, LayoutCheck], ...]:
     """The check without each microphone of the array in turn, with its name; empty when only two form the array."""
     names = [layout.mic_names[k] for k in layout.array_mics]
     if len(names) < 3:
         return ()
-    return tuple((name, check_layout(layout.without_mics([name]), n_worst=1)) for name in names)
+    return tuple((name, check_layout(layout.without_mics([name]), n_worst=1, reach_m=reach_m)) for name in names)
 
 
 def within_reach(layout: Layout, reach_m: float) -> NDArray[np.bool_]:
