@@ -95,11 +95,12 @@ def confusion_map(layout: Layout, worst: Rivals, ax: "Axes") -> "Axes":
     return ax
 
 
-def pack_map(layout: Layout, worst: Rivals, ax: "Axes", *, packs: NDArray[np.intp], side: str) -> "Axes":
+def pack_map(layout: Layout, worst: Rivals | None, ax: "Axes", *, packs: NDArray[np.intp], side: str) -> "Axes":
     """Packs of one rack row seen from the side, coloured by their worst cell; the microphones nearest to them marked.
 
     Parameters
     ----------
+    worst : Rivals, or None to draw the packs alone
     packs : array, indices of the packs to draw
     side : what to call them in the title
     """
@@ -112,9 +113,10 @@ def pack_map(layout: Layout, worst: Rivals, ax: "Axes", *, packs: NDArray[np.int
     for pack in packs:
         mine = np.flatnonzero(layout.cell_packs == pack)
         low, high = layout.cells[mine].min(axis=0), layout.cells[mine].max(axis=0)
-        p = float(worst.probability[mine].max())
+        p = 0.0 if worst is None else float(worst.probability[mine].max())
         corner, long = (low[0] - width / 2, low[2] - tall), high[0] - low[0] + width
-        ax.add_patch(Rectangle(corner, long, tall, facecolor=colours(scale(max(p, LOWEST))), edgecolor="#999999"))
+        face = "white" if worst is None else colours(scale(max(p, LOWEST)))
+        ax.add_patch(Rectangle(corner, long, tall, facecolor=face, edgecolor="#999999"))
         text = layout.pack_names[pack] + ("" if p < LOWEST else f"  {share(p)}")
         ink = "white" if p > 0.08 else "black"
         ax.text(corner[0] + long / 2, corner[1] + tall / 2, text, ha="center", va="center", fontsize=7, color=ink)
@@ -128,9 +130,15 @@ def pack_map(layout: Layout, worst: Rivals, ax: "Axes", *, packs: NDArray[np.int
 
 
 def pack_rows(layout: Layout) -> list[NDArray[np.intp]]:
-    """Packs that stand behind each other seen from the side: indices, one array for each distance y of their middle."""
+    """Packs to be drawn from the side: indices, one array for each row y of racks; empty unless packs are stacked.
+
+    Also empty for more than four rows, which no picture has room for.
+    """
+    if len(layout.pack_names) == 1 or len(np.unique(np.round(layout.cells[:, 2], 3))) == 1:
+        return []
     middles = np.array([layout.cells[layout.cell_packs == k, 1].mean() for k in range(len(layout.pack_names))])
-    return [np.flatnonzero(np.round(middles, 3) == y) for y in np.unique(np.round(middles, 3))]
+    rows = [np.flatnonzero(np.round(middles, 3) == y) for y in np.unique(np.round(middles, 3))]
+    return rows if len(rows) <= 4 else []
 
 
 def confusion_bar(axes: "list[Axes]") -> None:

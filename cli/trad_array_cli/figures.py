@@ -73,6 +73,23 @@ def save_spectrograms(recordings: "Mapping[str, Recording]", path: Path, *, mic:
     save_figure(figure, path)
 
 
+def save_layout(layout: Layout, path: Path) -> None:
+    """Draw a layout: its cells from above, or its packs from the side where they are stacked."""
+    from trad_array.plotting import cell_heatmap, map_sentence
+    from trad_array.plotting_layout import pack_map, pack_rows
+
+    rows = pack_rows(layout)
+    figure = new_figure(height=5.0 * len(rows) or 7.0)
+    if not rows:
+        cell_heatmap(None, layout, figure.subplots())
+    for n, packs in enumerate(rows, start=1):
+        ax = figure.add_subplot(len(rows), 1, n)
+        pack_map(layout, None, ax, packs=packs, side=f"Row {n} of the racks, from the side")
+    if rows:
+        figure.suptitle(map_sentence(None, layout), fontsize=14)
+    save_figure(figure, path)
+
+
 def save_confusion(layout: Layout, path: Path, *, title: str, reach_m: float) -> None:
     """Draw which cells are taken for which: a matrix, and beside it where they are."""
     import numpy as np
@@ -81,11 +98,10 @@ def save_confusion(layout: Layout, path: Path, *, title: str, reach_m: float) ->
     from trad_array_geometry.confusion import confusion_matrix, rivals
 
     worst = rivals(layout, reach_m=reach_m)
-    rows = draw.pack_rows(layout)
-    by_rack = len(layout.pack_names) > 1 and len(rows) <= 4 and layout.n_cells > MATRIX_CELLS
-    figure = new_figure(width=18.0 if by_rack else 16.0, height=9.5 if layout.n_cells > 26 else 8.0)
+    rows = draw.pack_rows(layout) if layout.n_cells > MATRIX_CELLS else []
+    figure = new_figure(width=18.0 if rows else 16.0, height=9.5 if layout.n_cells > 26 else 8.0)
     figure.set_layout_engine("constrained", h_pad=0.12, w_pad=0.12)
-    left, *right = figure.subplot_mosaic([["m", f"p{n}"] for n in range(len(rows) if by_rack else 1)]).values()
+    left, *right = figure.subplot_mosaic([["m", f"p{n}"] for n in range(len(rows) or 1)]).values()
     cells = np.arange(layout.n_cells)
     if len(cells) > MATRIX_CELLS:
         # The pack in which cells are most easily mixed up; of a pack too large for a picture, its worst cells.
@@ -93,7 +109,7 @@ def save_confusion(layout: Layout, path: Path, *, title: str, reach_m: float) ->
         cells = np.sort(cells[np.argsort(-worst.probability[cells], kind="stable")[:MATRIX_CELLS]])
     names = tuple(layout.cell_names[k] for k in cells)
     draw.confusion_matrix_plot(confusion_matrix(layout, cells, reach_m=reach_m), names, left)
-    if by_rack:
+    if rows:
         for n, (packs, ax) in enumerate(zip(rows, right, strict=True), start=1):
             side = f"Row {n} of the racks, from the side: worst cell of each pack"
             draw.pack_map(layout, worst, ax, packs=packs, side=side)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trad_array_cli.figures import check_suffix, new_figure, save_confusion, save_figure
+from trad_array_cli.figures import check_suffix, save_confusion, save_layout
 from trad_array_cli.options import json_option, out_option
 from trad_array_cli.report import emit, say
 
@@ -75,14 +75,11 @@ def show(name: str, as_json: bool) -> None:
 @click.argument("name", metavar="NAME|FILE.toml")
 @out_option(metavar="FILE.png", what="Where to draw (png, pdf or svg).")
 def plot(name: str, out: Path) -> None:
-    """Draw a layout from above, cells by name."""
-    from trad_array.plotting import cell_heatmap
+    """Draw a layout from above, cells by name; stacked packs from the side, packs by name."""
     from trad_array_geometry import load_layout
 
     check_suffix(out)
-    figure = new_figure(height=7.0)
-    cell_heatmap(None, load_layout(name), figure.subplots())
-    save_figure(figure, out)
+    save_layout(load_layout(name), out)
     say(f"drawn: {out}")
 
 

@@ -12,8 +12,9 @@ def test_list_show_plot(cli, objects, tmp_path):
     (shown,) = objects("layouts", "show", "pack-corners", "--json")
     assert (len(shown["cells"]), len(shown["mics"]), shown["provenance"]) == (52, 4, "assumed")
     assert "# " in cli("layouts", "show", "pack-corners")[1]
-    assert cli("layouts", "plot", "pack-corners", "-o", tmp_path / "p.png")[0] == 0
-    assert (tmp_path / "p.png").read_bytes()[:4] == b"\x89PNG"
+    for name in ("pack-corners", "container"):
+        assert cli("layouts", "plot", name, "-o", tmp_path / f"{name}.png")[0] == 0
+        assert (tmp_path / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
 
 
 @pytest.mark.parametrize("name", layout_names())

@@ -55,6 +55,7 @@ def test_packs_from_the_side_each_with_its_worst_cell():
     layout = load_layout("container")
     rows = pack_rows(layout)
     assert [len(row) for row in rows] == [48, 48]
+    assert pack_rows(ROW) == []
     probability = np.full(layout.n_cells, 1e-6)
     probability[layout.cell_index("K13L2-R2C05")] = 0.12
     worst = Rivals(np.arange(layout.n_cells), probability)
