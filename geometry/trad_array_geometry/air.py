@@ -4,7 +4,7 @@ from trad_array_geometry.errors import LayoutError
 
 VALID_RANGE_C = (-20.0, 50.0)
 
-_ZERO_CELSIUS_K = 273.15
+ZERO_CELSIUS_K = 273.15
 _REFERENCE_K = 293.15
 _REFERENCE_M_S = 343.2
 
@@ -39,4 +39,4 @@ def speed_of_sound(temperature_c: float) -> float:
     low, high = VALID_RANGE_C
     if not low <= temperature_c <= high:
         raise LayoutError(f"temperature_c: expected {low:g} to {high:g} degrees Celsius, found {temperature_c:g}")
-    return float(_REFERENCE_M_S * ((temperature_c + _ZERO_CELSIUS_K) / _REFERENCE_K) ** 0.5)
+    return float(_REFERENCE_M_S * ((temperature_c + ZERO_CELSIUS_K) / _REFERENCE_K) ** 0.5)
