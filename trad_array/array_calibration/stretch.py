@@ -19,7 +19,7 @@ _ONSET_DB, _END_DB = 20.0, 12.0
 # It must stand out of the quiet parts of its own neighbourhood by this.
 _CLEAR_DB = 3.0
 _STEP_S = 0.005
-_LEAD_S = 0.01
+LEAD_S = 0.01
 BAND_HZ = (1_000.0, 7_000.0)
 
 
@@ -65,7 +65,7 @@ def find_stretch(recording: Recording, sound: KnownSound) -> Stretch:
         )
     onset, end = _bounds(levels, peak, quiet)
     step = _STEP_S * fs
-    begin = max(round(onset * step - _LEAD_S * fs), 0)
+    begin = max(round(onset * step - LEAD_S * fs), 0)
     stop = min(max(round(end * step), begin + round(0.04 * fs)), begin + round(LONGEST_S * fs))
     return Stretch(near[:, begin:stop], _quietest(near, levels, fs), (first + begin) / fs)
 
