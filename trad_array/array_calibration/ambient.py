@@ -2,10 +2,14 @@
 
 Of a sound from an unknown place only one thing is sure: no pair of microphones hears it further apart than its distance
 allows, |tau_ij - (d_i - d_j)| <= D_ij / c. Many sounds from many directions so bound the difference of two channel
-delays from both sides; the bounds of all pairs tighten each other (shortest paths through difference constraints).
-The loop tau_ij + tau_jk + tau_ki is 0 whatever the channel delays are, so it cannot see them. Known places - a fan at
-a guard point, events that were named - are better: they go through the same fit as a person's sounds, with the
-positions believed as they stand.
+delays from both sides; the bounds of all pairs tighten each other (shortest paths through difference constraints). A
+window counts when all microphones agree on one set of arrival times; even so an echo may stand in for the direct sound
+at one of them, so a broken bound is a hint, not a proof.
+
+The loop tau_ij + tau_jk + tau_ki is 0 whatever the channel delays are, so it cannot see them. Sounds at known places -
+a door that bangs at a guard point, events that were named - are better: they go through the same fit as a person's
+sounds, with the positions believed as they stand. A steady fan is not used as one: in simulated rooms the set of
+delays with the highest correlation was that of its direct sound in 1 of 12 cases only.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,12 +21,10 @@ from numpy.typing import NDArray
 
 from trad_array.array_calibration.arrivals import measure_arrivals
 from trad_array.array_calibration.calibrate import Calibration, HeardSound, calibrate
-from trad_array.array_calibration.known import FAN_SIGMA_M, KnownSound
 from trad_array.array_calibration.problem import Beliefs
-from trad_array.array_calibration.stretch import BAND_HZ, Stretch
+from trad_array.array_calibration.stretch import Stretch
 from trad_array.array_calibration.swaps import Order
-from trad_array.errors import AudioError, LayoutError
-from trad_array.localization.gcc_phat import PhatSpec, pair_correlations
+from trad_array.errors import AudioError
 from trad_array.records import Recording
 from trad_array_geometry import Layout, max_pair_delays, mic_pairs
 from trad_array_geometry.air import speed_sigma
@@ -31,12 +33,11 @@ from trad_array_geometry.air import speed_sigma
 _WINDOW_S = 0.5
 # Channels may be this late; a peak beyond what the distance allows must be looked for somewhere.
 _MARGIN_S = 10e-3
-# A peak counts when it is this high; the bounds are taken where at least this many windows agree.
-_CLEAR_PEAK, _AGREE = 0.15, 3
+# A window counts with this support, in units of chance. Sources whose delays differ by this are different ones, and at
+# least so many of them must reach a bound.
+_CLEAR_SUPPORT, _APART_S, _AGREE = 6.0, 200e-6, 3
 # Distances and speed of sound are right to so many standard deviations.
 _SURE = 3.0
-# Of a steady source this much is listened to.
-_STEADY_S = 10.0
 # A delay is observed when it is known at least this much better than before.
 _OBSERVED = 0.5
 
@@ -46,13 +47,13 @@ class PairBound:
     """What sounds from unknown places say about the delay of the first channel of a pair against the second.
 
     mics : indices
-    n_windows : stretches of half a second in which the pair heard one sound clearly
-    seen_us : earliest and latest pair delay that several windows agree on, or None
+    n_sources : different sounds that the pair heard clearly
+    seen_us : earliest and latest pair delay that several sources reach, or None
     low_us, high_us : bounds on the difference of the channel delays, infinite where nothing bounds it
     """
 
     mics: tuple[int, int]
-    n_windows: int
+    n_sources: int
     seen_us: tuple[float, float] | None
     low_us: float
     high_us: float
@@ -63,7 +64,8 @@ class AmbientResult:
     """What could be found without anybody making a sound.
 
     bounds : one for each pair
-    broken : pairs whose sounds are further apart than the layout allows
+    broken : pairs whose sounds are further apart than the layout allows; none when the bounds contradict each other
+    late : microphone that is part of every broken pair, or None
     orders : when some are broken: exchanges of channels that would mend all
     calibration : the fit to known sources, or None without any
     observed : (n_mics,), whether the delay of the channel is now known better
@@ -72,6 +74,7 @@ class AmbientResult:
 
     bounds: tuple[PairBound, ...]
     broken: tuple[tuple[int, int], ...]
+    late: int | None
     orders: tuple[Order, ...]
     calibration: Calibration | None
     observed: tuple[bool, ...]
@@ -79,34 +82,29 @@ class AmbientResult:
 
 
 def listen_ambient(
-    recordings: Iterable[Recording], layout: Layout, *, guard: str | None = None, events: Sequence[HeardSound] = ()
+    recordings: Iterable[Recording], layout: Layout, *, known: Sequence[HeardSound] = ()
 ) -> AmbientResult:
-    """Look at everyday recordings, and at known sources among them.
+    """Look at everyday recordings, and at sounds of known places among them.
 
     Parameters
     ----------
-    guard : name of the guard point that is the loudest steady source in the recordings, or None
-    events : from `sounds_from_events`
+    known : from `sounds_from_events`, or from `hear_sounds` with sounds at cells or guard points
 
     Raises
     ------
     AudioError
-        If a recording has another number of channels, or the steady source is not heard.
-    LayoutError
-        If the layout has no such guard point.
+        If a recording has another number of channels.
     """
     peaks: list[NDArray[np.float64]] = []
-    known = list(events)
     for recording in recordings:
         if recording.samples.shape[0] != layout.n_mics:
             raise AudioError(
                 f"{recording.source}: expected {layout.n_mics} channels, found {recording.samples.shape[0]}"
             )
         peaks += _window_peaks(recording, layout)
-        if guard is not None:
-            known.append(_steady_source(recording, layout, guard))
     bounds = _bounds(np.array(peaks).reshape(-1, len(mic_pairs(layout.n_mics))), layout)
-    broken = tuple(b.mics for b in bounds if _is_broken(b, layout))
+    contradict = any(b.low_us > b.high_us for b in bounds)
+    broken = () if contradict else tuple(b.mics for b in bounds if _is_broken(b, layout))
     found = None
     if known:
         found = calibrate(layout, known, beliefs=_delays_only(layout))
@@ -114,6 +112,7 @@ def listen_ambient(
     return AmbientResult(
         bounds,
         broken,
+        _common(broken),
         _mending_orders(bounds, layout) if broken else (),
         found,
         observed,
@@ -128,18 +127,20 @@ def _delays_only(layout: Layout) -> Beliefs:
 
 
 def _window_peaks(recording: Recording, layout: Layout) -> list[NDArray[np.float64]]:
-    """Delay of the highest peak of every pair in each window, s, NaN where it is not clear; (n_pairs,) each."""
+    """Pair delays of each window in which the microphones clearly agree on one sound, s, (n_pairs,) each."""
     size = round(_WINDOW_S * recording.fs)
     max_delay_s = float(max_pair_delays(layout.mics, speed_of_sound=layout.speed_of_sound).max()) + _MARGIN_S
+    first, second = mic_pairs(layout.n_mics).T
     found = []
-    for first in range(0, recording.samples.shape[1] - size + 1, size):
-        window = recording.samples[:, first : first + size]
-        delays_s, values = pair_correlations(
-            window, fs=recording.fs, spec=PhatSpec(band_hz=BAND_HZ, upsample=4), max_delay_s=max_delay_s
-        )
-        best = values.argmax(axis=1)
-        height = values[np.arange(len(values)), best]
-        found.append(np.where(height > _CLEAR_PEAK, delays_s[best], np.nan))
+    for start in range(0, recording.samples.shape[1] - size + 1, size):
+        window = recording.samples[:, start : start + size]
+        stretch = Stretch(window, np.zeros((layout.n_mics, 1024), dtype=np.float32), start / recording.fs)
+        try:
+            arrivals = measure_arrivals(stretch, fs=recording.fs, max_delay_s=max_delay_s, label="window")
+        except AudioError:
+            continue
+        if arrivals.support[0] > _CLEAR_SUPPORT:
+            found.append(arrivals.times_s[0, first] - arrivals.times_s[0, second])
     return found
 
 
@@ -149,17 +150,21 @@ def _allowed_us(layout: Layout) -> NDArray[np.float64]:
     plain = max_pair_delays(layout.mics, speed_of_sound=c)
     position = np.linalg.norm(layout.mic_sigma_m[pairs], axis=1) / c
     air = plain * speed_sigma(layout.temperature_c, layout.temperature_sigma_c) / c
-    return 1e6 * (plain + _SURE * np.hypot(position, air))
+    allowed: NDArray[np.float64] = 1e6 * (plain + _SURE * np.hypot(position, air))
+    return allowed
 
 
 def _bounds(peaks_s: NDArray[np.float64], layout: Layout) -> tuple[PairBound, ...]:
     allowed, pairs, n = _allowed_us(layout), mic_pairs(layout.n_mics), layout.n_mics
+    # A source that keeps sounding, and its echoes with it, is one witness however often it is heard.
+    _, first = np.unique(np.round(np.nan_to_num(peaks_s) / _APART_S), axis=0, return_index=True)
+    distinct = peaks_s[first]
     seen: list[tuple[float, float] | None] = []
     counts = []
     upper = np.full((n, n), np.inf)
     np.fill_diagonal(upper, 0.0)
     for p, (i, j) in enumerate(pairs):
-        clear = np.sort(1e6 * peaks_s[np.isfinite(peaks_s[:, p]), p])
+        clear = np.sort(1e6 * distinct[np.isfinite(distinct[:, p]), p])
         counts.append(len(clear))
         if len(clear) < _AGREE:
             seen.append(None)
@@ -187,7 +192,13 @@ def _is_broken(bound: PairBound, layout: Layout) -> bool:
     i, j = bound.mics
     said = 1e6 * float(layout.mic_delay_s[i] - layout.mic_delay_s[j])
     spread = 1e6 * _SURE * float(np.hypot(layout.mic_delay_sigma_s[i], layout.mic_delay_sigma_s[j]))
-    return bound.low_us > bound.high_us or not bound.low_us - spread <= said <= bound.high_us + spread
+    return not bound.low_us - spread <= said <= bound.high_us + spread
+
+
+def _common(broken: Sequence[tuple[int, int]]) -> int | None:
+    """The one microphone of all broken pairs, when there are at least two of them."""
+    shared = set.intersection(*(set(pair) for pair in broken)) if len(broken) >= 2 else set()
+    return shared.pop() if len(shared) == 1 else None
 
 
 def _mending_orders(bounds: Sequence[PairBound], layout: Layout) -> tuple[Order, ...]:
@@ -215,21 +226,6 @@ def _swap(n: int, a: int, b: int) -> Order:
     return tuple(order)
 
 
-def _steady_source(recording: Recording, layout: Layout, guard: str) -> HeardSound:
-    """The steady sound of a recording as a sound at a guard point."""
-    if guard not in layout.guard_names:
-        known = ", ".join(layout.guard_names) or "none"
-        raise LayoutError(f"{layout.id}: guard: expected one of {known}, found {guard!r}")
-    place = layout.guards[layout.guard_names.index(guard)]
-    n = min(round(_STEADY_S * recording.fs), recording.samples.shape[1])
-    samples = recording.samples[:, :n]
-    reach_s = float(max_pair_delays(layout.mics, speed_of_sound=layout.speed_of_sound).max()) + 1e-3
-    # It never pauses: there is no noise without it to be taken off.
-    stretch = Stretch(samples, np.zeros((layout.n_mics, 1024), dtype=np.float32), 0.0)
-    arrivals = measure_arrivals(stretch, fs=recording.fs, max_delay_s=reach_s, label=guard)
-    return HeardSound(KnownSound(guard, place, FAN_SIGMA_M, 0.0, 0.0, lifted=False), arrivals, 0.0)
-
-
 def _observed(layout: Layout, found: Calibration | None) -> tuple[bool, ...]:
     if found is None:
         return (False,) * layout.n_mics
@@ -249,6 +245,8 @@ def _unknowable(
         if names:
             lines.append(f"delay of {', '.join(names)}: the known sources do not tell it from errors of position")
         lines += [f"{exchange_words(order, layout)}: the known sources sound the same" for order in found.rivals]
+    if any(b.low_us > b.high_us for b in bounds):
+        lines.append("bounds from unknown sounds: they contradict each other; echoes were taken for direct sounds")
     silent = [b.mics for b in bounds if b.seen_us is None]
     if silent:
         pairs = ", ".join(f"{layout.mic_names[i]}-{layout.mic_names[j]}" for i, j in silent)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from trad_array.array_calibration.stretch import BAND_HZ, LEAD_S, Stretch
 from trad_array.errors import AudioError
 from trad_array.localization.gcc_phat import RELATIVE_FLOOR, correlate
+from trad_array.records import FloatArray
 from trad_array_geometry import frozen_array, mic_pairs
 
 UPSAMPLE = 16
@@ -50,7 +51,8 @@ class Arrivals:
     @property
     def heard(self) -> NDArray[np.bool_]:
         """Which microphones hear it, (n_mics,)."""
-        return np.isfinite(self.times_s[0])
+        heard: NDArray[np.bool_] = np.isfinite(self.times_s[0])
+        return heard
 
     def reordered(self, channels: NDArray[np.intp]) -> "Arrivals":
         """The same when microphone k is really what was taken for microphone `channels[k]`."""
@@ -160,7 +162,7 @@ def _signal_share(
     power: NDArray[np.float64], stretch: Stretch, hz: NDArray[np.float64], fs: int
 ) -> NDArray[np.float64]:
     """Share of each bin's power that is not noise, 0 to 1, smoothed over about 100 Hz; shape (n_mics, n_bins)."""
-    noise = np.abs(np.fft.rfft(stretch.noise, axis=1)) ** 2 / max(stretch.noise.shape[1], 1)
+    noise = np.abs(np.fft.rfft(stretch.noise.astype(np.float64), axis=1)) ** 2 / max(stretch.noise.shape[1], 1)
     noise_hz = np.fft.rfftfreq(stretch.noise.shape[1], 1 / fs)
     floor = np.stack([np.interp(hz, noise_hz, _smooth(row, noise_hz)) for row in noise]) * stretch.samples.shape[1]
     level = np.stack([_smooth(row, hz) for row in power])
@@ -168,7 +170,7 @@ def _signal_share(
     return share
 
 
-def _smooth(values: NDArray[np.float64], hz: NDArray[np.float64]) -> NDArray[np.float64]:
+def _smooth(values: FloatArray, hz: FloatArray) -> NDArray[np.float64]:
     size = max(round(100.0 / max(hz[1] - hz[0], 1e-9)), 1) if len(hz) > 1 else 1
     padded = np.pad(values, (size // 2, size - 1 - size // 2), mode="edge")
     smooth: NDArray[np.float64] = np.convolve(padded, np.ones(size) / size, mode="valid")

@@ -237,7 +237,8 @@ def _same(sets: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.b
 def expected_at(layout: Layout, sound: KnownSound, state: State) -> NDArray[np.float64]:
     """Arrival times of one sound but for the time of emission, (n_mics,), s."""
     problem = Problem(layout, [sound], Beliefs.of(layout))
-    return problem.arrivals(state)[0]
+    arrivals: NDArray[np.float64] = problem.arrivals(state)[0]
+    return arrivals
 
 
 def _nearest(arrivals: Arrivals, expected: NDArray[np.float64]) -> NDArray[np.float64]:

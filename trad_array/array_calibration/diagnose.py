@@ -41,8 +41,8 @@ _DECIDED = 10.0
 class Finding:
     """One thing that is wrong.
 
-    kind : "dead", "deaf", "identical", "swapped", "channel" (late), "microphone" (elsewhere), "air", "sound" (at another
-        place than said) or "unexplained"
+    kind : "dead", "deaf", "identical", "swapped", "channel" (late), "microphone" (elsewhere), "air", "sound" (made
+        at another place than said) or "unexplained"
     mics : indices of the microphones concerned
     sentence : for a person
     delay_us, offset_mm : how late or how far off, where that applies

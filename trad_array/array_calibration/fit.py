@@ -39,7 +39,7 @@ class Fit:
     state: State
     covariance: NDArray[np.float64]
     times_s: NDArray[np.float64]
-    weights: NDArray[np.float64]
+    weights: NDArray[np.floating]
     sigma_s: float
     cost: float
 
@@ -53,8 +53,9 @@ def fit_array(problem: Problem, arrivals: Sequence[Arrivals], *, sigma_s: float 
     """
     unknowns, noise_s = np.zeros(len(problem.scale)), sigma_s
     covariance = np.eye(len(unknowns))
-    times_s = np.zeros((problem.n_sounds, problem.n_mics))
-    weights, lost = np.ones_like(times_s), 0.0
+    times_s: NDArray[np.float64] = np.zeros((problem.n_sounds, problem.n_mics))
+    weights: NDArray[np.floating] = np.ones_like(times_s)
+    lost = 0.0
     for step in range(_STEPS):
         state = problem.state(unknowns)
         expected, slopes = problem.arrivals(state), problem.slopes(state)
@@ -108,7 +109,7 @@ def _choose(
     return times, lost
 
 
-def _noise(left: NDArray[np.float64], weights: NDArray[np.float64], dof: float, sigma_s: float) -> float:
+def _noise(left: NDArray[np.float64], weights: NDArray[np.floating], dof: float, sigma_s: float) -> float:
     """Deviation of an arrival: the assumed one and the seen one, each by its number of observations."""
     seen = float((weights * left**2).sum())
     return float(np.sqrt((_SIGMA_WEIGHT * sigma_s**2 + seen) / (_SIGMA_WEIGHT + max(dof, 0.0))))

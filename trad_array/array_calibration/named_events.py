@@ -48,8 +48,10 @@ def sounds_from_events(layout: Layout, records: Iterable[Mapping[str, Any]], *, 
                 continue
             at_s, place = float(record["onset_s"]), layout.cells[layout.cell_index(str(record["best"]))]
             times_s = _arrival_times(layout, record["tdoa_us"])
-        except (KeyError, TypeError, IndexError) as trouble:
-            raise AudioError(f"{source}: object {number}: expected a whole event, found one without {trouble}") from None
+        except (KeyError, TypeError, IndexError, AttributeError) as trouble:
+            raise AudioError(
+                f"{source}: object {number}: expected a whole event, found one without {trouble}"
+            ) from None
         if times_s is not None:
             sound = KnownSound(str(record["best"]), place, VENT_SIGMA_M, at_s, at_s)
             found.append(HeardSound(sound, Arrivals(times_s[None], np.array([_SUPPORT])), at_s))
@@ -74,4 +76,5 @@ def _arrival_times(layout: Layout, pairs: Iterable[Mapping[str, Any]]) -> NDArra
     if np.sqrt(np.mean((system @ times - wanted) ** 2)) > _CLOSED_S:
         return None
     times[~heard] = np.nan
-    return times - np.nanmean(times)
+    centred: NDArray[np.float64] = times - np.nanmean(times)
+    return centred

@@ -138,20 +138,21 @@ class Problem:
         for s in range(self.n_sounds):
             first = 4 * n + 2 + 3 * s
             slopes[s, :, first : first + 3] = by_place[s]
-        return slopes * self.scale
+        scaled: NDArray[np.float64] = slopes * self.scale
+        return scaled
 
     def _ways(self, state: State) -> NDArray[np.float64]:
         """From every microphone to every sound, (n_sounds, n_mics, 3), m."""
         lift = np.zeros((self.n_sounds, 3))
         lift[:, 2] = self.lifted * state.height_m
-        return (self.places + lift + state.aside_m)[:, None, :] - state.mics[None]
+        ways: NDArray[np.float64] = (self.places + lift + state.aside_m)[:, None, :] - state.mics[None]
+        return ways
 
 
-def without_emission(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def without_emission(values: NDArray[np.float64], weights: NDArray[np.floating]) -> NDArray[np.float64]:
     """Values less their weighted mean over the microphones (second axis); weight 0 leaves a value out of the mean."""
-    total = np.maximum(weights.sum(axis=1), 1e-12)
-    shape = weights.shape + (1,) * (values.ndim - 2)
-    w = weights.reshape(shape)
-    mean = (np.where(w > 0, values, 0.0) * w).sum(axis=1, keepdims=True) / total.reshape((-1, 1) + (1,) * (values.ndim - 2))
+    w = weights.reshape(weights.shape + (1,) * (values.ndim - 2))
+    total = np.maximum(w.sum(axis=1, keepdims=True), 1e-12)
+    mean = (np.where(w > 0, values, 0.0) * w).sum(axis=1, keepdims=True) / total
     less: NDArray[np.float64] = np.where(w > 0, values - mean, 0.0)
     return less

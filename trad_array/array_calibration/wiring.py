@@ -8,7 +8,7 @@ import numpy as np
 from trad_array.localization.place import DEAD_DBFS
 from trad_array.records import Recording
 
-# One channel predicts the other but for this share of its power: no two microphones hear alike above 1 kHz (our choice).
+# One channel predicts the other but for this share of its power: no two microphones are so alike (our choice).
 _SAME_SHARE = 1e-3
 # A channel this far below the median one hardly hears anything.
 _DEAF_DB = 40.0
@@ -31,7 +31,7 @@ def find_wiring_faults(recording: Recording) -> tuple[WiringFault, ...]:
     # Differences twice: low frequencies, which are alike at all microphones, count little.
     sound = np.diff(recording.samples.astype(np.float64), n=2, axis=1)
     level_db = 10 * np.log10(np.mean(recording.samples.astype(np.float64) ** 2, axis=1) + 1e-30)
-    varying = sound.any(axis=1)
+    varying = np.ptp(sound, axis=1) > 0
     dead = [k for k in range(len(sound)) if level_db[k] < DEAD_DBFS or not varying[k]]
     live = [k for k in range(len(sound)) if k not in dead]
     middle = float(np.median(level_db[live])) if live else 0.0
