@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Residuals above this say that the sounds do not go together (our choice).
 SUSPICIOUS_US = 60.0
+FEW_SOUNDS = 3
 LONGEST_AMBIENT_S = 600.0
 
 at_option = click.option(
@@ -309,7 +310,10 @@ def _tell_calibration(result: "Calibration", layout: "Layout", *, as_json: bool)
     click.echo(
         f"expected delay error at the worst cell {result.after.worst_cell}: from {result.before.worst_us:.0f} to "
         f"{result.after.worst_us:.0f} us (median over cells {result.after.median_us:.0f} us)"
+        + (", if the channels are as said" if result.rivals else "")
     )
+    if result.n_used < FEW_SOUNDS:
+        say("warning: so few sounds cannot contradict each other; make at least four")
     if result.residual_us > SUSPICIOUS_US:
         say("warning: the sounds do not go together: wrong cells, wrong times, or a layout that is further off")
 

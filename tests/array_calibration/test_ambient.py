@@ -39,9 +39,7 @@ def events(layout, cells, *, late_us=(0, 0, 0, 0), order=(0, 1, 2, 3), rng=None)
             {"mics": [layout.mic_names[i], layout.mic_names[j]], "delay_us": float(times[i] - times[j])}
             for i, j in mic_pairs(4)
         ]
-        found.append(
-            {"schema": "trad-array/event/1", "level": "alarm", "best": cell, "onset_s": 1.0, "tdoa_us": pairs}
-        )
+        found.append({"schema": "trad-array/event/1", "level": "alarm", "best": cell, "onset_s": 1.0, "tdoa_us": pairs})
     return found
 
 

@@ -61,7 +61,9 @@ def test_a_misplaced_microphone_is_named(pack, make_visit):
     step = np.zeros((4, 3))
     step[3] = (0.10, -0.06, -0.10)
     cells = ("R2C03", "R3C09", "R1C12", "R4C01", "R1C01")
-    made = make_visit(replace(pack, mics=pack.mics + step), cells, offset_m=0.003, delay_us=10.0, kelvin=0.0, rt60_s=0.2)
+    made = make_visit(
+        replace(pack, mics=pack.mics + step), cells, offset_m=0.003, delay_us=10.0, kelvin=0.0, rt60_s=0.2
+    )
     (finding,) = verdict(pack, made).findings
     assert finding.kind == "microphone"
     assert finding.mics == (3,)

@@ -125,5 +125,3 @@ def test_silent_channels_are_named_by_the_check(cli, made):
     code, out, _ = cli("calibrate", "check", folder / "silent.wav", *PACK, at[0])
     assert code == 11
     assert out.count("is dead") == 4
-
-

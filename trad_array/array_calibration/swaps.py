@@ -10,8 +10,9 @@ from trad_array.array_calibration.arrivals import Arrivals
 from trad_array.array_calibration.fit import Fit, fit_array
 from trad_array.array_calibration.problem import ARRIVAL_SIGMA_S, Problem
 
-# Twice the log-likelihood by which another order must be better before it is believed (our choice: odds of 20 000).
-CLEARLY_BETTER = 20.0
+# Twice the log-likelihood by which another order must be better before it is believed: odds of 20 000; more with fewer
+# than three sounds, of which one wrong set of arrivals is enough to mislead (our choice).
+CLEARLY_BETTER, CLEARLY_BETTER_FEW = 20.0, 60.0
 # All orders are tried up to this many microphones, beyond it one exchange after the other.
 _ALL_UP_TO = 4
 _LOOK_CLOSER = 3
@@ -35,11 +36,10 @@ def find_order(problem: Problem, arrivals: Sequence[Arrivals]) -> tuple[Order, F
     fits = {order: _fit(problem, arrivals, order) for _, order in scored[:_LOOK_CLOSER]}
     fits.setdefault(straight, _fit(problem, arrivals, straight))
     best = min(fits, key=lambda order: fits[order].cost)
-    if fits[best].cost > fits[straight].cost - CLEARLY_BETTER:
+    needed = CLEARLY_BETTER if len(arrivals) >= 3 else CLEARLY_BETTER_FEW
+    if fits[best].cost > fits[straight].cost - needed:
         best = straight
-    rivals = tuple(
-        order for order, fit in fits.items() if order != best and fit.cost < fits[best].cost + CLEARLY_BETTER
-    )
+    rivals = tuple(order for order, fit in fits.items() if order != best and fit.cost < fits[best].cost + needed)
     return best, fits[best], rivals
 
 
