@@ -25,7 +25,7 @@ class WatchRule:
 
     hop_s: float = 0.5
     probability: float = 0.9
-    sharpness: float = 7.0
+    sharpness: float = 4.5
 
 
 @dataclass(frozen=True, slots=True)
