@@ -48,10 +48,10 @@ class EventSpec:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventCorrelations:
-    """Correlations of all pairs.
+    """Correlations of pairs of microphones.
 
     delays_s : (n_delays,), s, ascending, centred on 0, `EMPTY_LAGS_S` farther than any sound can reach
-    values : (n_pairs, n_delays), pairs in the order of `mic_pairs`; about 1 where every frequency agrees
+    values : (n_pairs, n_delays), pairs in the order asked for; about 1 where every frequency agrees
     noise : (n_pairs,), spread of the values where no sound is (1.4826 times the median size)
     """
 
@@ -66,7 +66,13 @@ class EventCorrelations:
 
 
 def event_correlations(
-    samples: FloatArray, *, onset: int, fs: int, spec: EventSpec, max_delay_s: float
+    samples: FloatArray,
+    *,
+    onset: int,
+    fs: int,
+    spec: EventSpec,
+    max_delay_s: float,
+    pairs: NDArray[np.intp] | None = None,
 ) -> EventCorrelations:
     """Correlations of what begins at `onset`.
 
@@ -78,6 +84,8 @@ def event_correlations(
         is subtracted, and the weighting is PHAT.
     fs : int, Hz
     max_delay_s : float, s, largest delay of any pair
+    pairs : array, shape (n_pairs, 2), or None
+        Which pairs; None takes all, in the order of `mic_pairs`.
 
     Raises
     ------
@@ -105,19 +113,19 @@ def event_correlations(
     )
     reach_s = max_delay_s + EMPTY_LAGS_S
     reach = int(np.ceil(reach_s * fs * spec.upsample))
-    phase = _weighted(event, background)
+    phase = _weighted(event, background, mic_pairs(len(samples)) if pairs is None else pairs)
     values = correlate(phase, bins, n=n, upsample=spec.upsample, reach=reach)
     noise = 1.4826 * np.median(np.abs(values), axis=1)
     return EventCorrelations(np.arange(-reach, reach + 1) / (fs * spec.upsample), values, np.maximum(noise, 1e-6))
 
 
 def _weighted(
-    event: NDArray[np.complexfloating], background: NDArray[np.complexfloating] | None
+    event: NDArray[np.complexfloating], background: NDArray[np.complexfloating] | None, pairs: NDArray[np.intp]
 ) -> NDArray[np.complex128]:
     """Event minus background, magnitudes taken out; (n_bins, n_mics, n_mics) to (n_pairs, n_bins)."""
     own = np.einsum("fii->if", event).real
     loud = np.maximum(own, 1e-12 * own.max(initial=0.0) + 1e-30)
-    i, j = mic_pairs(event.shape[1]).T
+    i, j = pairs.T
     size = np.sqrt(loud[i] * loud[j])
     cross = event[:, i, j].T
     if background is not None:

@@ -70,9 +70,12 @@ class Hypotheses:
         return float((self.pair_max_s + np.abs(self.offset_s)).max())
 
 
-@lru_cache(maxsize=64)
-def hypotheses(layout: Layout, speed_of_sound: float, prior: Prior) -> Hypotheses:
-    """Tables for the array microphones of a layout."""
+@lru_cache(maxsize=16)
+def hypotheses(layout: Layout, speed_of_sound: float, prior: Prior, whole: Layout) -> Hypotheses:
+    """Tables for the array microphones and the cells of a layout.
+
+    whole : the layout with all its cells, which tells where "elsewhere" is
+    """
     chosen = layout.array_mics
     mics, lateness = layout.mics[chosen], layout.mic_delay_s[chosen]
     first, second = mic_pairs(len(mics)).T
@@ -82,11 +85,11 @@ def hypotheses(layout: Layout, speed_of_sound: float, prior: Prior) -> Hypothese
     by_cell = differences_m(points.reshape(-1, 3), mics).reshape(layout.n_cells, len(heights), 1, -1)
     offset = lateness[first] - lateness[second]
     delays = by_cell / speeds[None, None, :, None] + offset
-    grid = np.concatenate([layout.guards, room_grid(layout, grid_m=prior.grid_m, clearance_m=prior.clearance_m)])
+    grid = _elsewhere(whole, prior)
     return Hypotheses(
         cell_delays_s=delays.reshape(layout.n_cells, -1, len(first)),
         log_prior=(np.log(_shares(prior.jet_weights))[:, None] + log_air[None, :]).ravel(),
-        pair_sigmas_s=_pair_sigmas(layout, speed_of_sound, prior),
+        pair_sigmas_s=pair_sigmas(layout, speed_of_sound, prior, pairs=chosen[mic_pairs(len(mics))]),
         log_scale_prior=np.log(_shares(prior.error_weights)),
         grid_m=grid,
         grid_delays_s=differences_m(grid, mics) / speed_of_sound + offset,
@@ -118,14 +121,22 @@ def _speeds(layout: Layout, speed_of_sound: float, prior: Prior) -> tuple[NDArra
     return speed_of_sound * factor, np.log(_shares(np.exp(-0.5 * steps**2)))
 
 
-def _pair_sigmas(layout: Layout, speed_of_sound: float, prior: Prior) -> NDArray[np.float64]:
-    chosen = layout.array_mics
-    position_s = layout.mic_sigma_m[chosen] / speed_of_sound
-    variance = position_s**2 + layout.mic_delay_sigma_s[chosen] ** 2
-    first, second = mic_pairs(len(chosen)).T
+def pair_sigmas(layout: Layout, speed_of_sound: float, prior: Prior, *, pairs: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Standard deviation of each pair's delay for each scale of errors, shape (n_scales, n_pairs), s.
+
+    pairs : (n_pairs, 2), indices of the layout's microphones
+    """
+    variance = (layout.mic_sigma_m / speed_of_sound) ** 2 + layout.mic_delay_sigma_s**2
     scales = np.array(prior.error_scales)[:, None]
     each = prior.timing_s**2 + scales**2 * variance[None, :]
-    return np.asarray(np.sqrt(each[:, first] + each[:, second]))
+    return np.asarray(np.sqrt(each[:, pairs[:, 0]] + each[:, pairs[:, 1]]))
+
+
+@lru_cache(maxsize=16)
+def _elsewhere(layout: Layout, prior: Prior) -> NDArray[np.float64]:
+    """Guard points, then the room without its cells; shape (n_places, 3), m."""
+    grid = room_grid(layout, grid_m=prior.grid_m, clearance_m=prior.clearance_m)
+    return np.concatenate([layout.guards, grid])
 
 
 def _shares(weights: NDArray[np.float64] | tuple[float, ...]) -> NDArray[np.float64]:

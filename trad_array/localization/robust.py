@@ -7,6 +7,7 @@ at first and fine around the best places. docs/localization.md has the mathemati
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from trad_array.localization.event_correlations import EventCorrelations, EventSpec, event_correlations
 from trad_array.localization.evidence import at_delays, log_sum, peak_height, temper, tolerant, within
 from trad_array.localization.hypotheses import Hypotheses, Prior, differences_m, hypotheses
+from trad_array.localization.packs import PackRule, best_packs
 from trad_array.records import Block, CellMap
 from trad_array_geometry import Layout, mic_pairs
 
@@ -28,21 +30,25 @@ _BEST_PLACES = 6
 class Weighed:
     """What the sound says, before it is turned into probabilities.
 
-    cells : (n_cells,), log-evidence over "no sound", nats
+    cells : (n_weighed,), log-evidence over "no sound", nats
+    cell_indices : (n_weighed,), which cells of the layout these are; the others are out of the question
     room : log-evidence of "somewhere else in the room"; -inf when the layout has neither room nor guard points
     z : height of the peaks over the spread of the noise
     place, place_m : the best place elsewhere, its name and where it is, m
-    power : (n_cells,), highest mean correlation over pairs at any hypothesis of a cell
+    power : (n_weighed,), highest mean correlation over pairs at any hypothesis of a cell
     pair_delays_s : (n_pairs,), s, delay of each pair's highest correlation
+    pairs : (n_pairs, 2), indices of the layout's microphones
     """
 
     cells: NDArray[np.float64]
+    cell_indices: NDArray[np.intp]
     room: float
     z: float
     place: str | None
     place_m: tuple[float, float, float] | None
     power: NDArray[np.float64]
     pair_delays_s: NDArray[np.float64]
+    pairs: NDArray[np.intp]
 
     @property
     def room_over_cells(self) -> float:
@@ -85,19 +91,23 @@ class Robust:
     spec : how correlations are taken
     prior : what may differ from the layout file
     certainty : evidence to probability
+    large : arrays with more microphones than one pack needs
     """
 
     spec: EventSpec = field(default_factory=EventSpec)
     prior: Prior = field(default_factory=Prior)
     certainty: Certainty = field(default_factory=Certainty)
+    large: PackRule = field(default_factory=PackRule)
 
     def __call__(self, cut: Block, layout: Layout, *, speed_of_sound: float, onset: int | None = None) -> CellMap:
         """Map one cut; see `trad_array.localization.localizer.Localizer`."""
         weighed = self.weigh(cut, layout, speed_of_sound=speed_of_sound, onset=onset)
-        probability, elsewhere = self.certainty(weighed)
-        mics = layout.array_mics
+        shares, elsewhere = self.certainty(weighed)
+        probability, power = np.zeros(layout.n_cells), np.zeros(layout.n_cells)
+        probability[weighed.cell_indices] = shares
+        power[weighed.cell_indices] = weighed.power
         return CellMap(
-            power=weighed.power,
+            power=power,
             probability=probability,
             elsewhere=elsewhere,
             place=weighed.place,
@@ -106,31 +116,41 @@ class Robust:
             onset=cut.start if onset is None else onset,
             speed_of_sound=speed_of_sound,
             pair_delays_s=weighed.pair_delays_s,
-            pairs=mics[mic_pairs(len(mics))],
+            pairs=weighed.pairs,
         )
 
     def weigh(self, cut: Block, layout: Layout, *, speed_of_sound: float, onset: int | None = None) -> Weighed:
         """Evidence of cells and room; arguments and errors as when called."""
-        mics = layout.array_mics
-        known = hypotheses(layout, speed_of_sound, self.prior)
+        begin = 0 if onset is None else onset - cut.start
+        part = layout
+        if len(layout.array_mics) > self.large.mics:
+            part = best_packs(
+                cut,
+                layout,
+                onset=begin,
+                speed_of_sound=speed_of_sound,
+                spec=self.spec,
+                prior=self.prior,
+                rule=self.large,
+            )
+        mics = np.array([layout.mic_names.index(name) for name in part.mic_names])[part.array_mics]
+        known = hypotheses(part, speed_of_sound, self.prior, layout)
         found = event_correlations(
-            cut.samples[mics],
-            onset=0 if onset is None else onset - cut.start,
-            fs=cut.fs,
-            spec=self.spec,
-            max_delay_s=known.max_delay_s,
+            cut.samples[mics], onset=begin, fs=cut.fs, spec=self.spec, max_delay_s=known.max_delay_s
         )
         height, z = peak_height(found, known.pair_max_s)
         scales = self._scales(found, known, height=height, n_mics=len(mics))
-        room, place, place_m = _room_evidence(found, scales, known, layout, cells_m=layout.cells)
+        room, place, place_m = _room_evidence(found, scales, known, part, cells_m=layout.cells)
         return Weighed(
             cells=_cell_evidence(found, scales, known),
+            cell_indices=_indices(layout, part),
             room=room,
             z=z,
             place=place,
             place_m=place_m,
             power=_best_correlation(found, known),
             pair_delays_s=found.delays_s[within(found, known.pair_max_s).argmax(axis=1)],
+            pairs=mics[mic_pairs(len(mics))],
         )
 
     def _scales(
@@ -146,6 +166,15 @@ class Robust:
 def _mean_evidence(cells: NDArray[np.float64]) -> float:
     """Log-evidence of "a cell", each being as probable."""
     return float(log_sum(cells) - np.log(len(cells)))
+
+
+@lru_cache(maxsize=16)
+def _indices(layout: Layout, part: Layout) -> NDArray[np.intp]:
+    """Where the cells of a part stand in the whole layout."""
+    if part is layout:
+        return np.arange(layout.n_cells)
+    place = {name: k for k, name in enumerate(layout.cell_names)}
+    return np.array([place[name] for name in part.cell_names])
 
 
 def _cell_evidence(
