@@ -58,13 +58,19 @@ def within(found: EventCorrelations, pair_max_s: NDArray[np.float64]) -> NDArray
 
 
 def tolerant(
-    found: EventCorrelations, *, height: float | NDArray[np.float64], pair_sigmas_s: NDArray[np.float64], factor: float
+    found: EventCorrelations,
+    *,
+    height: float | NDArray[np.float64],
+    pair_sigmas_s: NDArray[np.float64],
+    factor: float,
+    unheard: float = UNHEARD,
 ) -> NDArray[np.float64]:
     """Log-evidence of each pair for each delay, its error summed over; shape (n_pairs, n_delays), nats.
 
     height : of the peak, of all pairs or (n_pairs,) of each
     pair_sigmas_s : (n_pairs,), s, standard deviation of the delay error
     factor : temper
+    unheard : probability that a pair does not hear the direct sound; it then speaks neither for nor against a place
     """
     from scipy.ndimage import gaussian_filter1d
 
@@ -76,7 +82,7 @@ def tolerant(
     for sigma_s in np.unique(pair_sigmas_s):
         alike = pair_sigmas_s == sigma_s
         likelihood[alike] = gaussian_filter1d(likelihood[alike], sigma_s / found.step_s, axis=1, truncate=3.0)
-    heard = (1.0 - UNHEARD) * likelihood + UNHEARD * np.exp(np.maximum(-top, -600.0))
+    heard = (1.0 - unheard) * likelihood + unheard * np.exp(np.maximum(-top, -600.0))
     return np.asarray(np.log(np.maximum(heard, 1e-300)) + top)
 
 

@@ -1,9 +1,9 @@
 """Large arrays: pack first, then cell.
 
-A table of pair delays for 48 microphones and 5000 cells under every hypothesis would need gigabytes, and microphones six
-metres away hear mostly echoes. So each pack is first judged by the microphones nearest to it, every cell with one
-hypothesis and wide tolerances; then the cells of the best packs are weighed in full by the microphones nearest to the best one.
-Both steps use the same evidence as a small array.
+A table of pair delays for 48 microphones and 5000 cells under every hypothesis would need gigabytes, and microphones
+six metres away hear mostly echoes. So each pack is first judged by the microphones nearest to it, every cell with one
+hypothesis and wide tolerances; then the cells of the best packs are weighed in full by the microphones nearest to the
+best one. Both steps use the same evidence as a small array.
 """
 
 from dataclasses import dataclass
@@ -28,10 +28,12 @@ class PackRule:
 
     mics : microphones that judge a pack; arrays of at most so many are weighed as a whole
     packs : best packs whose cells are weighed in full
+    unheard : probability, in the first step, that a pair does not hear the direct sound of a pack
     """
 
     mics: int = 8
-    packs: int = 6
+    packs: int = 8
+    unheard: float = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,7 +77,7 @@ def best_packs(
     )
     widest = pair_sigmas(layout, speed_of_sound, prior, pairs=array[site.pairs])[-1]
     heights = own_heights(found)
-    log = tolerant(found, height=heights, pair_sigmas_s=widest, factor=temper(rule.mics))
+    log = tolerant(found, height=heights, pair_sigmas_s=widest, factor=temper(rule.mics), unheard=rule.unheard)
     scores = np.array(
         [
             at_delays(log[used], found, site.cell_delays_s[cells]).max(initial=-np.inf)
