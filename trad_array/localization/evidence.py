@@ -86,15 +86,21 @@ def tolerant(
     return np.asarray(np.log(np.maximum(heard, 1e-300)) + top)
 
 
-def at_delays(
-    values: NDArray[np.float64], found: EventCorrelations, delays_s: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Sum over pairs of `values` (n_pairs, n_delays) at delays of shape (..., n_pairs), nearest step; shape (...)."""
-    n = values.shape[1]
-    index = np.rint((delays_s - found.delays_s[0]) / found.step_s).astype(np.intp)
+def places(found: EventCorrelations, delays_s: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Where the nearest steps to delays of shape (n_pairs, ...) stand in a flat table (n_pairs, n_delays).
+
+    Pairs come first here, because adding up a few long rows is much faster than many short ones.
+    """
+    n = found.values.shape[1]
+    index = np.rint((delays_s - found.delays_s[0]) * (1.0 / found.step_s)).astype(np.int64)
     np.clip(index, 0, n - 1, out=index)
-    index += np.arange(len(values), dtype=np.intp) * n
-    total: NDArray[np.float64] = values.ravel()[index].sum(axis=-1)
+    rows = n * np.arange(len(delays_s), dtype=np.int64)
+    return np.asarray(index + rows.reshape(-1, *(1,) * (delays_s.ndim - 1)))
+
+
+def summed(values: NDArray[np.float64], index: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Sum over pairs of a table (n_pairs, n_delays) at `places` of shape (n_pairs, ...); shape (...)."""
+    total: NDArray[np.float64] = values.ravel().take(index).sum(axis=0)
     return total
 
 

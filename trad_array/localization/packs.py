@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trad_array.localization.event_correlations import EventSpec, event_correlations
-from trad_array.localization.evidence import at_delays, own_heights, temper, tolerant
+from trad_array.localization.evidence import own_heights, places, summed, temper, tolerant
 from trad_array.localization.hypotheses import Prior, pair_sigmas
 from trad_array.records import Block
 from trad_array_geometry import Layout
@@ -43,7 +43,7 @@ class _Site:
     near : (n_packs, n_near), indices into the array microphones, nearest first
     pairs : (n_pairs, 2), every pair that some pack needs, as indices into the array microphones, i < j
     pack_pairs : (n_packs, n_near_pairs), indices into `pairs`
-    cell_delays_s : (n_cells, n_near_pairs), s, of the cell's pack, channel delays included
+    cell_delays_s : (n_near_pairs, n_cells), s, of the cell's pack, channel delays included
     pack_cells : for each pack, indices of its cells
     """
 
@@ -80,7 +80,7 @@ def best_packs(
     log = tolerant(found, height=heights, pair_sigmas_s=widest, factor=temper(rule.mics), unheard=rule.unheard)
     scores = np.array(
         [
-            at_delays(log[used], found, site.cell_delays_s[cells]).max(initial=-np.inf)
+            summed(log[used], places(found, site.cell_delays_s[:, cells])).max(initial=-np.inf)
             for used, cells in zip(site.pack_pairs, site.pack_cells, strict=True)
         ]
     )
@@ -106,10 +106,10 @@ def _site(layout: Layout, speed_of_sound: float, n_near: int) -> _Site:
     first, second = np.triu_indices(near.shape[1], k=1)
     wanted = np.stack([near[:, first], near[:, second]], axis=-1)
     pairs, places = np.unique(wanted.reshape(-1, 2), axis=0, return_inverse=True)
-    delays = np.zeros((layout.n_cells, len(first)))
+    delays = np.zeros((len(first), layout.n_cells))
     for pack, cells in enumerate(pack_cells):
         points = layout.cells[cells] + [0.0, 0.0, _JET_M]
-        times = np.linalg.norm(points[:, None] - mics[near[pack]][None], axis=-1) / speed_of_sound
-        times = times + lateness[near[pack]]
-        delays[cells] = times[:, first] - times[:, second]
+        times = np.linalg.norm(mics[near[pack]][:, None] - points[None], axis=-1) / speed_of_sound
+        times = times + lateness[near[pack]][:, None]
+        delays[:, cells] = times[first] - times[second]
     return _Site(near, pairs, places.reshape(len(near), -1), delays, pack_cells)
