@@ -16,7 +16,7 @@ from trad_array_geometry import Layout, travel_times
 
 FS = 16_000
 # Sound before the onset that a method is given, and after the nominal end of the vent, s.
-PRE_ROLL_S = 0.5
+PRE_ROLL_S = 2.0
 AFTER_S = 0.05
 # A person beside the cells, a pipe above them, a lamp at the ceiling: nearer to a cell than this is not "elsewhere".
 ELSEWHERE_M = 0.3
@@ -82,7 +82,7 @@ class Condition:
 class Case:
     """One event as a method gets it, and the truth.
 
-    cut : Block, samples (n_mics, n), from 0.5 s before the onset on
+    cut : Block, samples (n_mics, n), from 2 s before the onset on
     cell : index of the cell, or -1 for a sound from elsewhere
     source_m : (3,), m
     true_layout : the layout as it really is, channel delays included
@@ -100,7 +100,7 @@ def make_case(layout: Layout, condition: Condition, *, seed: int, number: int) -
     cell = int(rng.integers(layout.n_cells))
     true = disturbed(layout, MISMATCHES[condition.mismatch], rng)
     source = _source(layout, true, condition, cell, rng)
-    onset_s, duration_s = 0.7, condition.duration_s
+    onset_s, duration_s = 2.2, condition.duration_s
     scene = simulate_scene(
         true,
         rng=rng,

@@ -23,7 +23,7 @@ class CutRule:
     """
 
     window_s: float = 1.0
-    pre_roll_s: float = 0.5
+    pre_roll_s: float = 2.0
     early_s: tuple[float, ...] = (0.1, 0.25, 0.5)
 
     def pre_roll(self, fs: int) -> int:

@@ -7,7 +7,9 @@ whitening by the noise: on simulated cabins it names as many cells at -25 dB as 
 (docs/localization.md).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import scipy.fft
@@ -25,6 +27,8 @@ _LEAST_BACKGROUND_S = 0.1
 _GUARD_S = 0.06
 # Every frame counts at least this much: what looks like noise may be a quiet hiss.
 _LEAST_WEIGHT = 0.1
+# A frame of the background this many times as powerful as its median is an event of its own (a knock) and left out.
+_LOUD = 4.0
 # Frames whose spectra are held at once: a minute of 48 microphones would not fit into memory.
 _BATCH_FRAMES = 256
 # Lags beyond the possible ones, s: they hold no sound, only what noise and echoes make of the correlation. Errors of
@@ -103,16 +107,11 @@ def event_correlations(
     hop = max(1, n * spec.hop // spec.n_frame)
     bins = band_bins(n, fs, spec.band_hz)
     quiet_end = onset - round(_GUARD_S * fs)
-    background = None
+    background, weigh = None, _all_frames
     if quiet_end >= max(round(_LEAST_BACKGROUND_S * fs), n):
-        background = _cross_spectra(samples[:, :quiet_end], n=n, hop=n // 2, bins=bins, noise_power=None)
-    event = _cross_spectra(
-        samples[:, max(onset - 3 * n // 4, 0) :],
-        n=n,
-        hop=hop,
-        bins=bins,
-        noise_power=None if background is None else _powers(background),
-    )
+        background = _cross_spectra(samples[:, :quiet_end], _quiet_frames, n=n, hop=n // 2, bins=bins)
+        weigh = partial(_standing_out, noise_power=np.einsum("fii->i", background).real / len(bins))
+    event = _cross_spectra(samples[:, max(onset - 3 * n // 4, 0) :], weigh, n=n, hop=hop, bins=bins)
     reach = int(np.ceil((max_delay_s + EMPTY_LAGS_S) * fs * spec.upsample))
     used = int(np.ceil((max_delay_s + MARGIN_S) * fs * spec.upsample))
     phase = _weighted(event, background, mic_pairs(len(samples)) if pairs is None else pairs)
@@ -142,17 +141,15 @@ def _weighted(
     return phase
 
 
-def _powers(cross: NDArray[np.complexfloating]) -> NDArray[np.float64]:
-    """Mean power over bins of each microphone, shape (n_mics,)."""
-    return np.asarray(np.einsum("fii->i", cross).real / len(cross))
+_Weigh = Callable[[NDArray[np.floating]], NDArray[np.floating]]
 
 
 def _cross_spectra(
-    samples: FloatArray, *, n: int, hop: int, bins: NDArray[np.intp], noise_power: NDArray[np.float64] | None
+    samples: FloatArray, weigh: _Weigh, *, n: int, hop: int, bins: NDArray[np.intp]
 ) -> NDArray[np.complexfloating]:
     """Weighted mean over frames of X X^H, shape (n_bins, n_mics, n_mics).
 
-    With the noise power of each microphone, frames that stand out count more (as in a Wiener filter), else all alike.
+    weigh : gives the weight of each frame from the powers of shape (n_mics, n_frames)
     """
     short = n - samples.shape[1]
     padded = np.pad(samples, ((0, 0), (0, short))) if short > 0 else samples
@@ -163,18 +160,24 @@ def _cross_spectra(
     for first in range(0, frames.shape[1], _BATCH_FRAMES):
         batch = frames[:, first : first + _BATCH_FRAMES].astype(np.float32) * window
         spectra = scipy.fft.rfft(batch, axis=-1)[:, :, bins[0] : bins[-1] + 1]
-        weights = _frame_weights(spectra, noise_power)
+        weights = weigh(np.mean(spectra.real**2 + spectra.imag**2, axis=2)).astype(np.float32)
         weight_sum += float(weights.sum())
         by_bin = np.ascontiguousarray(spectra.transpose(2, 0, 1))
         total += (by_bin * weights) @ by_bin.conj().transpose(0, 2, 1)
     return np.asarray(total / weight_sum)
 
 
-def _frame_weights(
-    spectra: NDArray[np.complexfloating], noise_power: NDArray[np.float64] | None
-) -> NDArray[np.float32]:
-    if noise_power is None:
-        return np.ones(spectra.shape[1], dtype=np.float32)
-    power = np.mean(spectra.real**2 + spectra.imag**2, axis=2)
+def _all_frames(power: NDArray[np.floating]) -> NDArray[np.floating]:
+    return np.ones(power.shape[1])
+
+
+def _quiet_frames(power: NDArray[np.floating]) -> NDArray[np.floating]:
+    """1 for every frame that is no knock of its own."""
+    level = (power / np.maximum(power.mean(axis=1, keepdims=True), 1e-30)).mean(axis=0)
+    return np.asarray(level <= _LOUD * np.median(level), dtype=np.float64)
+
+
+def _standing_out(power: NDArray[np.floating], *, noise_power: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Frames above the noise count more, as in a Wiener filter."""
     excess = np.maximum((power / np.maximum(noise_power, 1e-30)[:, None]).mean(axis=0) - 1.0, 0.0)
-    return np.asarray(excess / (1.0 + excess) + _LEAST_WEIGHT, dtype=np.float32)
+    return np.asarray(excess / (1.0 + excess) + _LEAST_WEIGHT)

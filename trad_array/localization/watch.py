@@ -19,11 +19,13 @@ class WatchRule:
     """When a later stretch of a sound holds a second event; numbers are our choice, on simulated vents.
 
     hop_s : from window to window
+    background_s : before each window; short, for the first sound changes while it lasts
     probability : of the new cell, elsewhere counted
     sharpness : of its map, see `CellMap`
     """
 
     hop_s: float = 0.5
+    background_s: float = 0.5
     probability: float = 0.9
     sharpness: float = 4.5
 
@@ -68,7 +70,7 @@ def plan(
     state: WatchState, *, until: int, watch: WatchRule, rule: CutRule, fs: int
 ) -> tuple[WatchState, tuple[Window, ...]]:
     """Windows that begin before sample `until` and are not planned yet."""
-    hop, length, before = round(watch.hop_s * fs), round(rule.window_s * fs), rule.pre_roll(fs)
+    hop, length, before = (round(s * fs) for s in (watch.hop_s, rule.window_s, watch.background_s))
     sounds: list[Watched] = []
     windows: list[Window] = []
     for sound in state.sounds:
