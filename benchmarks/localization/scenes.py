@@ -94,11 +94,12 @@ class Case:
     true_layout: Layout
 
 
-def make_case(layout: Layout, condition: Condition, *, seed: int, number: int) -> Case:
-    """Simulate one event."""
+def make_case(layout: Layout, condition: Condition, *, seed: int, number: int, true: Layout | None = None) -> Case:
+    """Simulate one event; in a true layout that is given, or else in one that is drawn."""
     rng = condition.rng(seed, number)
     cell = int(rng.integers(layout.n_cells))
-    true = disturbed(layout, MISMATCHES[condition.mismatch], rng)
+    drawn = disturbed(layout, MISMATCHES[condition.mismatch], rng)
+    true = drawn if true is None else true
     source = _source(layout, true, condition, cell, rng)
     onset_s, duration_s = 2.2, condition.duration_s
     scene = simulate_scene(

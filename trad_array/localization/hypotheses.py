@@ -5,7 +5,7 @@ as the temperature is. Both are written out as hypotheses with prior weights; er
 not (they are continuous and many): `evidence.py` sums over them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -17,6 +17,10 @@ from trad_array_geometry.air import ZERO_CELSIUS_K
 
 # Around the best places of the room: two steps of 40 mm to both sides along each axis; (125, 3), m.
 FINE_OFFSETS_M = 0.04 * (np.indices((5, 5, 5)).reshape(3, -1).T - 2.0)
+
+
+# A layout that does not say how large its room is: sounds may come from so far around cells and microphones, m.
+_ROOM_M = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +149,9 @@ def _elsewhere(layout: Layout, prior: Prior) -> tuple[NDArray[np.float64], NDArr
     """Guard points, then the room without its cells, shape (n_places, 3), m; and `Hypotheses.fine_clear`."""
     from scipy.spatial import cKDTree
 
+    if layout.box_m is None:
+        known = np.concatenate([layout.cells, layout.mics])
+        layout = replace(layout, box_m=np.stack([known.min(axis=0) - _ROOM_M, known.max(axis=0) + _ROOM_M]))
     grid = room_grid(layout, grid_m=prior.grid_m, clearance_m=prior.clearance_m)
     grid = np.concatenate([layout.guards, grid])
     fine = (grid[:, None, :] + FINE_OFFSETS_M).reshape(-1, 3)

@@ -66,10 +66,10 @@ class Certainty:
         being more frequent than vents.
     """
 
-    cells: float = 0.95
-    elsewhere: float = 0.45
-    loudness: float = 1.26
-    bias: float = 5.7
+    cells: float = 1.0
+    elsewhere: float = 0.46
+    loudness: float = 1.36
+    bias: float = 6.0
 
     def __call__(self, weighed: Weighed) -> tuple[NDArray[np.float64], float]:
         """Probability of every cell, shape (n_cells,), and of elsewhere; together 1."""
