@@ -52,7 +52,7 @@ def save_heatmap(record: Mapping[str, Any], layout: Layout, path: Path, *, fs: i
     from trad_array.plotting import cell_heatmap
 
     width, depth = np.ptp(layout.cells[:, :2], axis=0)
-    figure = new_figure(height=6.5 if width > 2.0 * depth else 9.0)
+    figure = new_figure(height=6.5 if width > 2.0 * depth else 8.0)
     ax = cell_heatmap(map_from_json(record, layout, fs=fs), layout, figure.subplots())
     figure.suptitle(
         f"{Path(record['source']).name}, {record['onset_s']:.2f} s: {record['level']}", fontsize=9, color="#444444"
