@@ -134,7 +134,7 @@ def event_json(event: Event, chain: Chain, origin: Origin) -> dict[str, Any]:
         "onset_utc": _utc(onset, fs=fs, origin=origin),
         "score": _number(event.detection.score if event.ended is None else event.ended.peak, 3),
         "channels": _channels(event, chain.layout),
-        **_map_json(cell_map, chain.layout),
+        **map_json(cell_map, chain.layout),
         "position_m": _position(event.placed),
         "position_residual_us": _residual(event.placed),
         "why_not_placed": event.placed.why_not or None if event.placed is not None else None,
@@ -188,7 +188,8 @@ def event_id(onset: int, *, fs: int, layout: Layout, origin: Origin) -> str:
     return f"{stamp}-{mark}"
 
 
-def _map_json(cell_map: CellMap | None, layout: Layout) -> dict[str, Any]:
+def map_json(cell_map: CellMap | None, layout: Layout) -> dict[str, Any]:
+    """The part of an event's JSON object that tells its map; nulls and empty lists without one."""
     if cell_map is None:
         nothing: dict[str, Any] = dict.fromkeys(("best", "p_elsewhere", "elsewhere", "elsewhere_m", "direction"))
         return nothing | {"cells": [], "credible_set": [], "credible_span_m": None, "tdoa_us": []}

@@ -3,9 +3,21 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from trad_array.events import map_json
 from trad_array.features import FeatureSpec, band_centres_hz, log_mel
+from trad_array.plotting_certainty import (
+    View,
+    certainty_legend,
+    mark_elsewhere,
+    marked_place,
+    outline_cells,
+    outlined_cells,
+    view_with,
+)
 from trad_array.records import CellMap, Recording
+from trad_array.words import map_words, percent
 from trad_array_geometry import Layout
 
 if TYPE_CHECKING:
@@ -14,15 +26,18 @@ if TYPE_CHECKING:
 # Okabe & Ito's colours (2008), told apart by all common kinds of colour blindness, and one hue from white to dark.
 VERMILION, GREEN, BLACK = "#D55E00", "#00785A", "#000000"
 PROBABILITY_MAP = "Blues"
-
-# Lowest and highest x, y of a picture, m.
-View = tuple[np.ndarray, np.ndarray]
+# Arrays with more microphones than this surround more than one picture shows.
+_SURROUNDING = 12
+# Letters in a line of a title: as many as fit above a picture of 1200 pixels.
+_TITLE_WIDTH = 80
 
 
 def cell_heatmap(cell_map: CellMap | None, layout: Layout, ax: "Axes", *, title: str | None = None) -> "Axes":
     """Cells seen from above, coloured by probability; microphones and guard points marked.
 
-    The best cell has a thick frame, the cells of the 90 % credible set a thin one. The title says how sure the map is.
+    The best cell has a thick frame, the 90 % credible set a bold outline; where the sound may well come from elsewhere,
+    the best such place is marked. The title says how sure the map is, in the words of the command line. Of packs that
+    stand on top of each other the most probable one is drawn.
 
     Parameters
     ----------
@@ -31,47 +46,42 @@ def cell_heatmap(cell_map: CellMap | None, layout: Layout, ax: "Axes", *, title:
     title : instead of the sentence about the map
     """
     probability = np.zeros(layout.n_cells) if cell_map is None else cell_map.probability
-    colours = _colour_map()
-    for k, (name, (x, y, _)) in enumerate(zip(layout.cell_names, layout.cells, strict=True)):
-        draw_cell(ax, layout, x, y, colours(float(probability[k])))
-        dark = probability[k] > 0.55
-        label = name if cell_map is None or probability[k] < 0.005 else f"{name}\n{_percent(probability[k])}"
-        ax.text(
-            x,
-            y,
-            label,
-            ha="center",
-            va="center",
-            fontsize=_label_size(layout),
-            color="white" if dark else "black",
-            rotation=label_rotation(layout),
-            clip_on=True,
-        )
-    if cell_map is not None:
-        for k in cell_map.credible_set():
-            _frame_cell(ax, layout, k, VERMILION, 1.5)
-        if cell_map.from_a_cell:
-            _frame_cell(ax, layout, cell_map.best, VERMILION, 3.5)
-        _add_colour_bar(ax, colours)
-    view = view_of(layout, whole=cell_map is None)
+    shown = shown_cells(cell_map, layout)
+    _draw_cells(ax, layout, probability, shown, numbers=cell_map is not None)
+    view = view_of(layout, whole=cell_map is None, cells=shown)
+    view = view if cell_map is None else view_with(view, cell_map)
     mark_points(ax, layout, view)
     frame_view(ax, view)
-    ax.set_title(title if title is not None else map_sentence(cell_map, layout))
+    if cell_map is not None:
+        _draw_certainty(ax, cell_map, layout, shown, view)
+        _add_colour_bar(ax, _colour_map())
+    if len(shown) < layout.n_cells:
+        share = percent(float(probability[shown].sum() / max(probability.sum(), 1e-300)))
+        pack = layout.pack_names[layout.cell_packs[shown[0]]]
+        ax.set_xlabel(f"x, m (pack {pack}, which holds {share} of the probability of all cells)")
+    ax.set_title(title if title is not None else _in_two_lines(map_sentence(cell_map, layout)))
     return ax
+
+
+def _in_two_lines(sentence: str) -> str:
+    return sentence if len(sentence) <= _TITLE_WIDTH else sentence.replace(" (", "\n(", 1)
+
+
+def shown_cells(cell_map: CellMap | None, layout: Layout) -> NDArray[np.intp]:
+    """Cells that a picture from above can show: all, or those of the most probable pack where packs are stacked."""
+    alone = len(np.unique(np.round(layout.cells[:, :2], 4), axis=0)) == layout.n_cells
+    if alone or cell_map is None:
+        return np.arange(layout.n_cells)
+    by_pack = np.bincount(layout.cell_packs, weights=cell_map.probability)
+    return np.flatnonzero(layout.cell_packs == by_pack.argmax())
 
 
 def map_sentence(cell_map: CellMap | None, layout: Layout) -> str:
     """How sure a map is, in one line."""
     if cell_map is None:
         return f"{layout.id}: {layout.n_cells} cells, {layout.n_mics} microphones ({layout.provenance} positions)"
-    if not cell_map.from_a_cell:
-        where = "" if cell_map.place in (None, "room") else f", perhaps {cell_map.place}"
-        return f"Heard, but not placed in a cell: {_percent(cell_map.elsewhere)} elsewhere{where}"
-    best = layout.cell_names[cell_map.best]
-    likely = _percent(cell_map.probability[cell_map.best])
-    others = len(cell_map.credible_set()) - 1
-    doubt = "" if others == 0 else f"; 90 % set: {others + 1} cells"
-    return f"Cell {best}, {likely} ({_percent(cell_map.elsewhere)} elsewhere{doubt})"
+    words = map_words(map_json(cell_map, layout))
+    return words[0].upper() + words[1:]
 
 
 def mel_spectrogram(
@@ -108,10 +118,42 @@ def _colour_map() -> Any:
     return colormaps[PROBABILITY_MAP]
 
 
-def _percent(p: float) -> str:
-    if p >= 0.995:
-        return "> 99 %"
-    return "< 1 %" if p < 0.01 else f"{100 * p:.0f} %"
+def _draw_cells(
+    ax: "Axes", layout: Layout, probability: NDArray[np.float64], shown: NDArray[np.intp], *, numbers: bool
+) -> None:
+    """The cells in the colours of their probabilities, with their names."""
+    colours = _colour_map()
+    for k in shown:
+        x, y, _ = layout.cells[k]
+        draw_cell(ax, layout, x, y, colours(float(probability[k])))
+        name = layout.cell_names[k]
+        if len(shown) < layout.n_cells:
+            name = name.removeprefix(f"{layout.pack_names[layout.cell_packs[k]]}-")
+        ax.text(
+            x,
+            y,
+            name if not numbers or probability[k] < 0.005 else f"{name}\n{percent(float(probability[k]))}",
+            ha="center",
+            va="center",
+            fontsize=8.0 if len(shown) <= 80 else 5.0,
+            color="white" if probability[k] > 0.55 else "black",
+            rotation=label_rotation(layout),
+            clip_on=True,
+            zorder=4.5,
+        )
+
+
+def _draw_certainty(ax: "Axes", cell_map: CellMap, layout: Layout, shown: NDArray[np.intp], view: View) -> None:
+    """Outline of the credible set, frame of the best cell, the place elsewhere."""
+    outlined, place_m = outlined_cells(cell_map, shown), marked_place(cell_map)
+    outline_cells(ax, layout, outlined, dashed=not cell_map.from_a_cell)
+    if cell_map.from_a_cell:
+        _frame_cell(ax, layout, cell_map.best, VERMILION, 3.5)
+    if place_m is not None:
+        name = "elsewhere" if cell_map.place in (None, "room") else f"{cell_map.place}?"
+        mark_elsewhere(ax, view, place_m, f"{name}, {percent(cell_map.elsewhere)}\n{place_m[2]:.2f} m high")
+    frame = VERMILION if cell_map.from_a_cell else None
+    certainty_legend(ax, best=frame, outlined=len(outlined) > 0, marked=place_m is not None)
 
 
 def draw_cell(ax: "Axes", layout: Layout, x: float, y: float, colour: Any) -> None:
@@ -127,7 +169,9 @@ def draw_cell(ax: "Axes", layout: Layout, x: float, y: float, colour: Any) -> No
 def _frame_cell(ax: "Axes", layout: Layout, cell: int, colour: str, width_pt: float) -> None:
     from matplotlib.patches import Rectangle
 
-    width, depth = layout.cell_size_m
+    # Inside the outline of the credible set.
+    inset = 0.1 * min(layout.cell_size_m)
+    width, depth = (size - inset for size in layout.cell_size_m)
     x, y, _ = layout.cells[cell]
     ax.add_patch(
         Rectangle(
@@ -137,10 +181,18 @@ def _frame_cell(ax: "Axes", layout: Layout, cell: int, colour: str, width_pt: fl
 
 
 def mark_points(ax: "Axes", layout: Layout, view: View) -> None:
-    """Microphones and guard points seen from above, with their names; what is out of view, at its edge."""
-    middle = float(layout.cells[:, 1].mean())
+    """Microphones and guard points seen from above, with their names; what is out of view, at its edge.
+
+    Of an array that surrounds more than these cells only the microphones in view are marked.
+    """
+    low, high = view
+    middle = float(low[1] + high[1]) / 2
+    columns: dict[tuple[float, float], list[str]] = {}
     for name, (x, y, z) in zip(layout.mic_names, layout.mics, strict=True):
-        _mark(ax, view, f"{name} ({z:.2f} m high)", x, y, marker="o", above=y >= middle, colour=BLACK)
+        if layout.n_mics <= _SURROUNDING or (low[0] <= x <= high[0] and low[1] <= y <= high[1]):
+            columns.setdefault((float(x), float(y)), []).append(f"{name} ({z:.2f} m high)")
+    for (x, y), names in columns.items():
+        _mark(ax, view, "\n".join(names), x, y, marker="o", above=y >= middle, colour=BLACK)
     for name, (x, y, _) in zip(layout.guard_names, layout.guards, strict=True):
         _mark(ax, view, name, x, y, marker="^", above=False, colour=GREEN)
 
@@ -173,10 +225,12 @@ def _label(ax: "Axes", text: str, x: float, y: float, *, above: bool, colour: st
     )
 
 
-def view_of(layout: Layout, *, whole: bool) -> View:
-    """Lowest and highest x, y of the picture: the cells, and all microphones or those near the cells."""
-    cells, mics = layout.cells[:, :2], layout.mics[:, :2]
-    low, high = cells.min(axis=0), cells.max(axis=0)
+def view_of(layout: Layout, *, whole: bool, cells: NDArray[np.intp] | None = None) -> View:
+    """Lowest and highest x, y of the picture: the cells (or these), and all microphones or those near the cells."""
+    points, mics = layout.cells[:, :2], layout.mics[:, :2]
+    if cells is not None:
+        points = points[cells]
+    low, high = points.min(axis=0), points.max(axis=0)
     reach = np.inf if whole else 0.5 * float((high - low).max())
     near = mics[((mics >= low - reach) & (mics <= high + reach)).all(axis=1)]
     low, high = np.minimum(low, near.min(axis=0, initial=np.inf)), np.maximum(high, near.max(axis=0, initial=-np.inf))
@@ -202,10 +256,6 @@ def _add_colour_bar(ax: "Axes", colours: Any) -> None:
     if figure is not None:
         bar = figure.colorbar(ScalarMappable(Normalize(0, 1), colours), ax=ax, fraction=0.025, pad=0.02)
         bar.set_label("probability that the sound came from this cell")
-
-
-def _label_size(layout: Layout) -> float:
-    return 8.0 if layout.n_cells <= 80 else 5.0
 
 
 def label_rotation(layout: Layout) -> float:

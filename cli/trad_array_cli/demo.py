@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trad_array_cli.figures import save_heatmap, save_spectrograms
+from trad_array_cli.figures import save_aligned, save_heatmap, save_spectrograms
 from trad_array_cli.main import OK, RUNTIME_ERROR
 from trad_array_cli.options import json_option, layout_option, seed_option
 from trad_array_cli.report import emit, event_line, json_line, say
@@ -40,7 +40,7 @@ def command(out: Path, layout_name: str, seed: int, as_json: bool) -> int:
     Example:
       trad-array demo --out demo --seed 7
 
-    Writes recording.wav, truth.json, events.jsonl, heatmap.png and spectrogram.png.
+    Writes recording.wav, truth.json, events.jsonl, heatmap.png, aligned.png and spectrogram.png.
     """
     from trad_array_geometry import load_layout
 
@@ -87,7 +87,7 @@ def _listen(layout: "Layout", path: Path) -> list[dict[str, Any]]:
 
 
 def _draw(layout: "Layout", out: Path, events: list[dict[str, Any]], truth: dict[str, Any]) -> None:
-    from trad_array.audio.files import read_recording
+    from trad_array.audio.files import find_source, read_recording
 
     path, onset_s = out / "recording.wav", float(truth["onset_s"])
     before = read_recording(path, first_s=max(0.0, onset_s - 2.0), last_s=onset_s)
@@ -96,6 +96,8 @@ def _draw(layout: "Layout", out: Path, events: list[dict[str, Any]], truth: dict
     save_spectrograms(panels, out / "spectrogram.png")
     if events:
         save_heatmap(events[0], layout, out / "heatmap.png", fs=before.fs)
+        source = find_source(str(path), channels=layout.mic_channels)
+        save_aligned(events[0], source, layout, out / "aligned.png", fs=before.fs)
 
 
 def _verdict(out: Path, events: list[dict[str, Any]], truth: dict[str, Any]) -> int:
@@ -106,7 +108,8 @@ def _verdict(out: Path, events: list[dict[str, Any]], truth: dict[str, Any]) -> 
         say("found cell none: no event was detected")
         return RUNTIME_ERROR
     say(f"found cell {found}, heard at {events[0]['onset_s']:.2f} s")
-    say(f"written    {out / 'heatmap.png'}, {out / 'spectrogram.png'}, events.jsonl, truth.json, recording.wav")
+    pictures = ", ".join(str(out / f"{name}.png") for name in ("heatmap", "aligned", "spectrogram"))
+    say(f"written    {pictures}, events.jsonl, truth.json, recording.wav")
     if len(events) > 1 or found != truth["cell"]:
         say(f"expected one event from {truth['cell']}, found {len(events)}, the first from {found}")
         return RUNTIME_ERROR

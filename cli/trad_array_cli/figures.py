@@ -9,9 +9,12 @@ from trad_array_geometry import Layout
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from trad_array.audio.files import Source
     from trad_array.records import Recording
 
 DPI = 100
+# What is shown of an event: so much before it, and at least so much of it, s.
+BEFORE_S, LEAST_S = 0.2, 0.1
 # More cells than this are not drawn one by one in a matrix.
 MATRIX_CELLS = 60
 
@@ -52,13 +55,54 @@ def save_heatmap(record: Mapping[str, Any], layout: Layout, path: Path, *, fs: i
     from trad_array.plotting import cell_heatmap
 
     width, depth = np.ptp(layout.cells[:, :2], axis=0)
-    figure = new_figure(height=6.5 if width > 2.0 * depth else 9.0)
+    figure = new_figure(height=6.5 if width > 2.0 * depth else 8.0)
     ax = cell_heatmap(map_from_json(record, layout, fs=fs), layout, figure.subplots())
-    figure.suptitle(
-        f"{Path(record['source']).name}, {record['onset_s']:.2f} s: {record['level']}", fontsize=9, color="#444444"
-    )
+    figure.suptitle(heading(record), fontsize=9, color="#444444")
     ax.title.set_fontsize(14)
     save_figure(figure, path)
+
+
+def save_aligned(record: Mapping[str, Any], sound: "Source", layout: Layout, path: Path, *, fs: int) -> bool:
+    """Draw the channels of an event's JSON object, shifted by its delays; False when it has no map.
+
+    Its sound is read again from the recording.
+    """
+    from trad_array.audio.files import read_recording
+    from trad_array.events import map_from_json
+    from trad_array.plotting_aligned import aligned_channels
+
+    cell_map = map_from_json(record, layout, fs=fs)
+    if cell_map is None:
+        return False
+    onset_s, first_s = record["onset_s"], max(0.0, record["onset_s"] - BEFORE_S)
+    last_s = onset_s + max(record["heard_s"], LEAST_S)
+    recording = read_recording(sound, fs=fs, first_s=first_s, last_s=last_s)
+    figure = new_figure()
+    ax, below = figure.subplots(2, 1, height_ratios=[5, 1])
+    start = round(first_s * fs)
+    aligned_channels(
+        recording.samples,
+        cell_map,
+        layout,
+        ax,
+        fs=fs,
+        onset=round(onset_s * fs) - start,
+        start_s=start / fs,
+        envelope_ax=below,
+    )
+    figure.suptitle(heading(record), fontsize=9, color="#444444")
+    save_figure(figure, path)
+    return True
+
+
+def heading(record: Mapping[str, Any]) -> str:
+    """Which event a picture shows, in small letters above it."""
+    return f"{Path(record['source']).name}, {record['onset_s']:.2f} s: {record['level']}"
+
+
+def numbered(path: Path, number: int) -> Path:
+    """Name of the figure of the n-th event: the first has the name itself, the others FILE-2.png, FILE-3.png, ..."""
+    return path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
 def save_spectrograms(recordings: "Mapping[str, Recording]", path: Path, *, mic: int = 0) -> None:

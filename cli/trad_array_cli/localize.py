@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trad_array_cli.figures import check_suffix, save_heatmap
+from trad_array_cli.figures import check_suffix, numbered, save_aligned, save_heatmap
 from trad_array_cli.listening import DETECT, WHOLE, ChainChoice, chain_options, with_progress
 from trad_array_cli.main import ALARM_FOUND, BAD_INPUT, OK, SOME_FAILED
 from trad_array_cli.options import json_option
@@ -40,6 +40,12 @@ POINT_LABEL_S = 1.0
     metavar="FILE.png",
     help="Draw the first event's map here, those of further events as FILE-2.png, FILE-3.png, ...",
 )
+@click.option(
+    "--aligned",
+    type=click.Path(path_type=Path),
+    metavar="FILE.png",
+    help="Draw the first event's channels, shifted by the delays of its cell; further events as with --heatmap.",
+)
 @click.option("--fail-on", type=click.Choice(["alarm"]), help="Exit with 10 when an alarm was found.")
 @json_option("one event a line")
 def command(
@@ -48,6 +54,7 @@ def command(
     channel_map: tuple[int, ...] | None,
     which: str,
     heatmap: Path | None,
+    aligned: Path | None,
     fail_on: str | None,
     as_json: bool,
 ) -> int:
@@ -61,9 +68,11 @@ def command(
     Examples:
       trad-array localize night.wav --layout pack-corners --heatmap cells.png
       trad-array localize 'seg7_ch{channel}.wav' --layout row-frame --events whole --json
+      trad-array localize night.wav --layout pack-corners --aligned channels.png
       trad-array localize a.wav b.wav --layout my-array.toml --events labels.txt
     """
     check_suffix(heatmap)
+    check_suffix(aligned)
     chain = choice.chain()
     records: list[dict[str, Any]] = []
     failed = 0
@@ -74,6 +83,8 @@ def command(
                 _tell(record, as_json=as_json)
                 if heatmap is not None:
                     _draw(record, chain, heatmap, number=len(records))
+                if aligned is not None:
+                    _draw_aligned(record, chain, _source(text, chain, channel_map), aligned, number=len(records))
         except ValueError as trouble:
             _require_ours(trouble)
             failed += 1
@@ -87,11 +98,11 @@ def _events(
     text: str, chain: "Chain", model_name: str, channel_map: tuple[int, ...] | None, which: str, *, quiet: bool
 ) -> Iterator[dict[str, Any]]:
     """JSON objects of one recording's events, as they are found."""
-    from trad_array.audio.files import RecordingReader, find_source
+    from trad_array.audio.files import RecordingReader
     from trad_array.chain import run
     from trad_array.events import OpenEvents, Origin, event_json, event_step
 
-    source = find_source(text, channels=chain.layout.mic_channels, channel_map=channel_map)
+    source = _source(text, chain, channel_map)
     fs = chain.features.fs
     with RecordingReader(source, fs=fs) as reader:
         if which != DETECT:
@@ -109,6 +120,13 @@ def _events(
                     yield event_json(event, chain, origin)
     if not found and not quiet:
         say(f"{text}: {reader.duration_s:.1f} s, no event")
+
+
+def _source(text: str, chain: "Chain", channel_map: tuple[int, ...] | None) -> "Source":
+    """The files behind what the person wrote."""
+    from trad_array.audio.files import find_source
+
+    return find_source(text, channels=chain.layout.mic_channels, channel_map=channel_map)
 
 
 def _listed(which: str, reader: "RecordingReader", source: "Source", *, fs: int) -> "Listed":
@@ -147,9 +165,15 @@ def _tell(record: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _draw(record: dict[str, Any], chain: "Chain", heatmap: Path, *, number: int) -> None:
-    path = heatmap if number == 1 else heatmap.with_name(f"{heatmap.stem}-{number}{heatmap.suffix}")
+    path = numbered(heatmap, number)
     save_heatmap(record, chain.layout, path, fs=chain.features.fs)
     say(f"drawn: {path}")
+
+
+def _draw_aligned(record: dict[str, Any], chain: "Chain", source: "Source", aligned: Path, *, number: int) -> None:
+    path = numbered(aligned, number)
+    drawn = save_aligned(record, source, chain.layout, path, fs=chain.features.fs)
+    say(f"drawn: {path}" if drawn else f"not drawn: {path}: {record['why_not_placed']}")
 
 
 def _require_ours(trouble: ValueError) -> None:

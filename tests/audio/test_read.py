@@ -91,6 +91,16 @@ def test_a_stretch_of_a_recording(write, four):
         read_recording(path, first_s=0.5)
 
 
+@pytest.mark.parametrize("fs", [16_000, 44_100, 48_000])
+def test_a_late_stretch_is_that_of_the_whole(write, rng, fs):
+    path = write("long.flac", 0.3 * rng.standard_normal((2, 5 * fs)), fs=fs, subtype="PCM_24", format="FLAC")
+    whole = read_recording(path)
+    late = read_recording(path, first_s=3.4, last_s=4.2).samples
+    assert np.allclose(late, whole.samples[:, 54_400:67_200], atol=1e-5)
+    with RecordingReader(find_source(str(path), channels=(1, 2)), fs=16_000) as reader:
+        assert [block.start for block in reader.blocks(from_s=3)][0] == 48_000
+
+
 def test_blocks_of_a_recording_in_memory(write, four):
     recording = read_recording(write("a.wav", four))
     found = list(blocks(recording, size=3000))

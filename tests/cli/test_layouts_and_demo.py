@@ -78,5 +78,5 @@ def test_demo_finds_the_cell(cli, tmp_path):
     assert json.loads(out) == event
     assert event["best"] == truth["cell"]
     assert event["onset_s"] == pytest.approx(truth["onset_s"], abs=0.2)
-    names = {"recording.wav", "truth.json", "events.jsonl", "heatmap.png", "spectrogram.png"}
+    names = {"recording.wav", "truth.json", "events.jsonl", "heatmap.png", "aligned.png", "spectrogram.png"}
     assert {path.name for path in tmp_path.iterdir()} == names

@@ -149,3 +149,22 @@ def test_labels_with_one_onset_are_one_event_as_long_as_the_longest(objects, ven
     labels.write_text("3.0\t3.5\tpop\n3.0\t4.0\thiss\n")
     (event,) = objects("localize", vent, *PACK, "--events", labels, "--json")
     assert (event["best"], event["onset_s"], event["end_s"]) == ("R2C07", 3.0, 4.0)
+
+
+def test_aligned_channels_of_each_event(cli, two_vents, tmp_path):
+    code, _, err = cli("localize", two_vents, *PACK, "--aligned", tmp_path / "channels.png")
+    assert code == 0, err
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["channels-2.png", "channels.png"]
+    assert {png_size(p) for p in tmp_path.iterdir()} == {(1200, 800)}
+
+
+def test_an_event_without_a_map_has_no_aligned_channels(cli, vent, tmp_path):
+    samples, fs = soundfile.read(vent)
+    samples[:, 1:] = 0.0
+    soundfile.write(tmp_path / "one.wav", samples, fs)
+    arguments = ("localize", tmp_path / "one.wav", *PACK, "--events", "whole", "--aligned", tmp_path / "c.png")
+    code, out, err = cli(*arguments)
+    assert code == 0, err
+    assert "not localizable" in out
+    assert "not drawn: " in err
+    assert not (tmp_path / "c.png").exists()

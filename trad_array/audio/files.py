@@ -107,8 +107,11 @@ class RecordingReader:
         """Length of the recording."""
         return self.file_samples / self.file_fs
 
-    def blocks(self, *, block_s: float = 1.0) -> Iterator[Block]:
+    def blocks(self, *, block_s: float = 1.0, from_s: int = 0) -> Iterator[Block]:
         """The recording from its beginning, in blocks of about `block_s` seconds, at rate `fs`.
+
+        With `from_s` from that whole second on, without reading what lies before; their samples are counted from the
+        beginning all the same.
 
         Raises
         ------
@@ -116,11 +119,11 @@ class RecordingReader:
             If a sample is not a number, or the file ends before its header says.
         """
         for sound, path in zip(self._sounds, self._source.files, strict=True):
-            _rewind(sound, path)
+            _rewind(sound, path, to=from_s * self.file_fs)
         resampler = None
         if self.file_fs != self.fs:
             resampler = soxr.ResampleStream(self.file_fs, self.fs, self._n_mics, dtype="float32", quality="HQ")
-        start, read, size = 0, 0, max(1, round(block_s * self.file_fs))
+        start, read, size = from_s * self.fs, from_s * self.file_fs, max(1, round(block_s * self.file_fs))
         while read < self.file_samples:
             raw = self._read(min(size, self.file_samples - read), read)
             read += len(raw)
@@ -174,7 +177,8 @@ def read_recording(
     with RecordingReader(source, fs=fs) as reader:
         if first_s >= reader.duration_s:
             raise AudioError(f"{source.name}: expected more than {first_s:g} s, found {reader.duration_s:g} s")
-        for block in reader.blocks():
+        # A second earlier, so that a resampler has settled.
+        for block in reader.blocks(from_s=max(0, int(first_s) - 1)):
             if block.start >= last:
                 break
             if block.end > first:
@@ -270,9 +274,9 @@ def _promised_and_found(log: str) -> tuple[int, int]:
     return (int(match[2]), int(match[1])) if match else (0, 0)
 
 
-def _rewind(sound: soundfile.SoundFile, path: Path) -> None:
+def _rewind(sound: soundfile.SoundFile, path: Path, *, to: int) -> None:
     try:
-        sound.seek(0)
+        sound.seek(to)
     except soundfile.LibsndfileError as trouble:
         raise AudioError(f"{path}: damaged or truncated: {trouble.error_string.rstrip('.')}") from trouble
 
