@@ -131,7 +131,7 @@ def test_log_sum_over_axes(rng):
 @pytest.mark.parametrize("height", [0.15, 0.3, 0.8])
 def test_a_peak_keeps_its_height_whatever_the_noise(rng, height):
     found = peak_in_noise(rng, height=height, at=33, n_pairs=6)
-    measured, z = peak_height(found, np.full(6, 100 * STEP_S))
+    measured, z = peak_height(found, np.full(6, 100 * STEP_S), np.zeros(6))
     assert measured == pytest.approx(height, abs=0.04)
     # The noise was made with a spread of 0.02; the peak's own slopes add a little to what is measured.
     assert height / 0.02 * 0.5 < z < height / 0.02 * 1.3
@@ -139,7 +139,8 @@ def test_a_peak_keeps_its_height_whatever_the_noise(rng, height):
 
 def test_noise_alone_has_hardly_a_height(rng):
     heights = [
-        peak_height(peak_in_noise(rng, height=0.0, at=0, n_pairs=6), np.full(6, 100 * STEP_S)) for _ in range(20)
+        peak_height(peak_in_noise(rng, height=0.0, at=0, n_pairs=6), np.full(6, 100 * STEP_S), np.zeros(6))
+        for _ in range(20)
     ]
     assert np.median([height for height, _ in heights]) < 2 * 0.02
     assert all(z < 4.0 for _, z in heights)
@@ -148,8 +149,11 @@ def test_noise_alone_has_hardly_a_height(rng):
 def test_only_possible_delays_count(rng):
     found = peak_in_noise(rng, height=0.8, at=200)
     narrow, wide = np.full(3, 100 * STEP_S), np.full(3, 220 * STEP_S)
-    assert peak_height(found, narrow)[0] < 0.2
-    assert peak_height(found, wide)[0] == pytest.approx(0.8, abs=0.05)
+    none = np.zeros(3)
+    assert peak_height(found, narrow, none)[0] < 0.2
+    assert peak_height(found, wide, none)[0] == pytest.approx(0.8, abs=0.05)
+    late = np.full(3, 150 * STEP_S)  # channels known to be late move the possible delays
+    assert peak_height(found, narrow, late)[0] == pytest.approx(0.8, abs=0.05)
     inside = np.abs(found.delays_s) <= 101 * STEP_S + 1e-12
-    np.testing.assert_array_equal(within(found, narrow)[:, inside], found.values[:, inside])
-    assert (within(found, narrow)[:, ~inside] == -1.0).all()
+    np.testing.assert_array_equal(within(found, narrow, none)[:, inside], found.values[:, inside])
+    assert (within(found, narrow, none)[:, ~inside] == -1.0).all()

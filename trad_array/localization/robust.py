@@ -120,7 +120,7 @@ class Robust:
             spec=self.spec,
             max_delay_s=known.max_delay_s,
         )
-        height, z = peak_height(found, known.pair_max_s)
+        height, z = peak_height(found, known.pair_max_s, known.offset_s)
         scales = self._scales(found, known, height=height, n_mics=len(mics))
         room, place, place_m = _room_evidence(found, scales, known, layout, cells_m=layout.cells)
         return Weighed(
@@ -130,7 +130,7 @@ class Robust:
             place=place,
             place_m=place_m,
             power=_best_correlation(found, known),
-            pair_delays_s=found.delays_s[within(found, known.pair_max_s).argmax(axis=1)],
+            pair_delays_s=found.delays_s[within(found, known.pair_max_s, known.offset_s).argmax(axis=1)],
         )
 
     def _scales(
