@@ -74,8 +74,9 @@ class Certainty:
         if weighed.room == -np.inf:
             return shares, 0.0
         odds = self.elsewhere * weighed.room_over_cells - self.loudness * np.log(max(weighed.z, 1.0)) + self.bias
-        elsewhere = float(1.0 / (1.0 + np.exp(-np.clip(odds, -50.0, 50.0))))
-        return shares * (1.0 - elsewhere), elsewhere
+        odds = float(np.clip(odds, -50.0, 50.0))
+        # Not 1 - elsewhere, which is 0 from 37 on: the best cell is told also of a loud sound from elsewhere.
+        return shares / (1.0 + np.exp(odds)), float(1.0 / (1.0 + np.exp(-odds)))
 
 
 @dataclass(frozen=True, slots=True)
