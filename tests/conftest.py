@@ -39,17 +39,37 @@ class Hiss:
         snr_db: float = 6.0,
         noise: float = 0.01,
         speed_of_sound: float | None = None,
+        fs: int = FS,
     ) -> Recording:
-        n = round(seconds * FS)
-        source = np.zeros(n)
-        for first_s, last_s in spans_s:
-            size = round((last_s - first_s) * FS)
-            source[round(first_s * FS) :][:size] = self.rng.standard_normal(size) * noise * 10 ** (snr_db / 20)
-        times_s = travel_times(point_m[None, :], layout.mics, speed_of_sound=speed_of_sound or layout.speed_of_sound)[0]
-        spectrum, frequencies = np.fft.rfft(source), np.fft.rfftfreq(n, 1 / FS)
-        heard = [np.fft.irfft(spectrum * np.exp(-2j * np.pi * frequencies * t), n) for t in times_s]
-        samples = np.stack(heard) + noise * self.rng.standard_normal((layout.n_mics, n))
-        return Recording(samples=samples.astype(np.float32), fs=FS, source="hiss")
+        """One place that hisses once or more often; channels late as the layout says."""
+        sounds = [(point_m, first_s, last_s, snr_db) for first_s, last_s in spans_s]
+        return self.several(layout, sounds, seconds=seconds, noise=noise, speed_of_sound=speed_of_sound, fs=fs)
+
+    def several(
+        self,
+        layout: Layout,
+        sounds: list[tuple[np.ndarray, float, float, float]],
+        *,
+        seconds: float = 5.0,
+        noise: float = 0.01,
+        speed_of_sound: float | None = None,
+        fs: int = FS,
+    ) -> Recording:
+        """Several sounds, each (place in m, first s, last s, level over the noise in dB)."""
+        n = round(seconds * fs)
+        heard = np.zeros((layout.n_mics, n))
+        frequencies = np.fft.rfftfreq(n, 1 / fs)
+        for point_m, first_s, last_s, snr_db in sounds:
+            source = np.zeros(n)
+            size = round((last_s - first_s) * fs)
+            source[round(first_s * fs) :][:size] = self.rng.standard_normal(size) * noise * 10 ** (snr_db / 20)
+            times_s = travel_times(
+                np.asarray(point_m)[None, :], layout.mics, speed_of_sound=speed_of_sound or layout.speed_of_sound
+            )[0]
+            turn = np.exp(-2j * np.pi * frequencies * (times_s + layout.mic_delay_s)[:, None])
+            heard += np.fft.irfft(np.fft.rfft(source) * turn, n)
+        samples = heard + noise * self.rng.standard_normal((layout.n_mics, n))
+        return Recording(samples=samples.astype(np.float32), fs=fs, source="hiss")
 
 
 @pytest.fixture

@@ -146,7 +146,8 @@ class CellMap:
         counts
     onset : samples since the stream began
     speed_of_sound : m/s, the value the travel times were computed with
-    pair_delays_s : (n_pairs,), s, delay of highest correlation of each microphone pair
+    pair_delays_s : (n_pairs,), s, delay of highest correlation of each microphone pair as heard, which holds what
+        the channels themselves are late
     pairs : (n_pairs, 2), indices of the layout's microphones
     """
 

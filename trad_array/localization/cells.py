@@ -50,7 +50,8 @@ class Cells:
         )
         power = steered_power(delays_s, correlations, places.delays_s)
         cells, others = power[: layout.n_cells], power[layout.n_cells :]
-        free = float(_within(correlations, delays_s, places.pair_max_s).max(axis=1).mean())
+        possible = _within(correlations, delays_s, places)
+        free = float(possible.max(axis=1).mean())
         elsewhere = max(float(others.max(initial=-1.0)), self.free_share * free)
         probability, p_elsewhere = self._probabilities(cells, elsewhere)
         return CellMap(
@@ -60,7 +61,7 @@ class Cells:
             place=_place_name(others, places.names),
             onset=cut.start if onset is None else onset,
             speed_of_sound=speed_of_sound,
-            pair_delays_s=delays_s[_within(correlations, delays_s, places.pair_max_s).argmax(axis=1)],
+            pair_delays_s=delays_s[possible.argmax(axis=1)],
             pairs=mics[mic_pairs(len(mics))],
         )
 
@@ -105,29 +106,34 @@ def steered_power(
 class _Places:
     """Everywhere the map looks: the cells first, then guard points, then the room grid.
 
-    delays_s : (n_places, n_pairs)
+    delays_s : (n_places, n_pairs), s, known delays of the channels included
     names : of the places after the cells
-    pair_max_s : (n_pairs,), largest delay each pair can have
+    pair_max_s : (n_pairs,), s, largest delay the sound itself can have
+    offset_s : (n_pairs,), s, what the channels' known delays add to it
     """
 
     delays_s: NDArray[np.float64]
     names: tuple[str, ...]
     pair_max_s: NDArray[np.float64]
+    offset_s: NDArray[np.float64]
 
     @property
     def max_delay_s(self) -> float:
-        return float(self.pair_max_s.max())
+        return float((self.pair_max_s + np.abs(self.offset_s)).max())
 
 
 @lru_cache(maxsize=16)
 def _places(layout: Layout, speed_of_sound: float, grid_m: float, clearance_m: float) -> _Places:
     grid = room_grid(layout, grid_m=grid_m, clearance_m=clearance_m)
     points = np.concatenate([layout.cells, layout.guards, grid])
-    mics = layout.mics[layout.array_mics]
+    mics, lateness_s = layout.mics[layout.array_mics], layout.mic_delay_s[layout.array_mics]
+    first, second = mic_pairs(len(mics)).T
+    offset_s = lateness_s[first] - lateness_s[second]
     return _Places(
-        delays_s=pair_delays(points, mics, speed_of_sound=speed_of_sound),
+        delays_s=pair_delays(points, mics, speed_of_sound=speed_of_sound) + offset_s,
         names=layout.guard_names + (ROOM,) * len(grid),
         pair_max_s=max_pair_delays(mics, speed_of_sound=speed_of_sound),
+        offset_s=offset_s,
     )
 
 
@@ -143,12 +149,11 @@ def room_grid(layout: Layout, *, grid_m: float, clearance_m: float) -> NDArray[n
     return np.asarray(points[cKDTree(layout.cells).query(points)[0] >= clearance_m])
 
 
-def _within(
-    correlations: NDArray[np.float64], delays_s: NDArray[np.float64], pair_max_s: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _within(correlations: NDArray[np.float64], delays_s: NDArray[np.float64], places: _Places) -> NDArray[np.float64]:
     """Correlations at the delays each pair can have; -1 elsewhere."""
     step = delays_s[1] - delays_s[0]
-    return np.where(np.abs(delays_s)[None, :] <= pair_max_s[:, None] + step, correlations, -1.0)
+    away_s = np.abs(delays_s[None, :] - places.offset_s[:, None])
+    return np.where(away_s <= places.pair_max_s[:, None] + step, correlations, -1.0)
 
 
 def _place_name(others: NDArray[np.float64], names: tuple[str, ...]) -> str | None:

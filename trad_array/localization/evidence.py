@@ -29,8 +29,12 @@ def temper(n_mics: int) -> float:
     return TEMPER * 2.0 / n_mics
 
 
-def peak_height(found: EventCorrelations, pair_max_s: NDArray[np.float64]) -> tuple[float, float]:
+def peak_height(
+    found: EventCorrelations, pair_max_s: NDArray[np.float64], offset_s: NDArray[np.float64]
+) -> tuple[float, float]:
     """Height of the sound's peaks without the part that noise has in them, and the same over the noise.
+
+    Arguments as those of `within`.
 
     Returns
     -------
@@ -38,7 +42,7 @@ def peak_height(found: EventCorrelations, pair_max_s: NDArray[np.float64]) -> tu
     z : float, median peak over spread of the noise
     """
     noise = float(found.noise.mean())
-    top = float(np.median(within(found, pair_max_s).max(axis=1)))
+    top = float(np.median(within(found, pair_max_s, offset_s).max(axis=1)))
     return float(_without_noise(np.array(top), np.array(noise))), top / noise
 
 
@@ -51,9 +55,15 @@ def _without_noise(top: NDArray[np.float64], noise: NDArray[np.float64]) -> NDAr
     return np.asarray(np.sqrt(np.maximum(top**2 - (_NOISE_PEAK * noise) ** 2, (0.5 * noise) ** 2)))
 
 
-def within(found: EventCorrelations, pair_max_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Correlations at the delays that each pair can have; -1 elsewhere."""
-    possible = np.abs(found.delays_s)[None, :] <= pair_max_s[:, None] + found.step_s
+def within(
+    found: EventCorrelations, pair_max_s: NDArray[np.float64], offset_s: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Correlations at the delays that each pair can have, shape (n_pairs, n_delays); -1 elsewhere.
+
+    pair_max_s : (n_pairs,), s, largest delay of the sound itself
+    offset_s : (n_pairs,), s, what the channels' known delays add to it
+    """
+    possible = np.abs(found.delays_s[None, :] - offset_s[:, None]) <= pair_max_s[:, None] + found.step_s
     return np.where(possible, found.values, -1.0)
 
 

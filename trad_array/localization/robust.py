@@ -78,8 +78,9 @@ class Certainty:
         if weighed.room == -np.inf:
             return shares, 0.0
         odds = self.elsewhere * weighed.room_over_cells - self.loudness * np.log(max(weighed.z, 1.0)) + self.bias
-        elsewhere = float(1.0 / (1.0 + np.exp(-np.clip(odds, -50.0, 50.0))))
-        return shares * (1.0 - elsewhere), elsewhere
+        odds = float(np.clip(odds, -50.0, 50.0))
+        # Not 1 - elsewhere, which is 0 from 37 on: the best cell is told also of a loud sound from elsewhere.
+        return shares / (1.0 + np.exp(odds)), float(1.0 / (1.0 + np.exp(-odds)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ class Robust:
         found = event_correlations(
             cut.samples[mics], onset=begin, fs=cut.fs, spec=self.spec, max_delay_s=known.max_delay_s
         )
-        height, z = peak_height(found, known.pair_max_s)
+        height, z = peak_height(found, known.pair_max_s, known.offset_s)
         scales = self._scales(found, known, height=height, n_mics=len(mics))
         at_cells = places(found, known.cell_delays_s)
         room, place, place_m = _room_evidence(found, scales, known, part)
@@ -148,7 +149,7 @@ class Robust:
             place=place,
             place_m=place_m,
             power=np.clip(summed(found.values, at_cells).max(axis=1) / len(found.values), -1.0, 1.0),
-            pair_delays_s=found.delays_s[within(found, known.pair_max_s).argmax(axis=1)],
+            pair_delays_s=found.delays_s[within(found, known.pair_max_s, known.offset_s).argmax(axis=1)],
             pairs=mics[mic_pairs(len(mics))],
         )
 

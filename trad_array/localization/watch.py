@@ -37,6 +37,7 @@ class Watched:
     detection : the first one
     planned : samples, first sample of the next window that is not planned yet
     known : indices of the cells it is known to come from
+    sharpness : of the map that says so
     later : onsets of the events found since
     ended : its end, once that is known
     """
@@ -44,6 +45,7 @@ class Watched:
     detection: Detection
     planned: int
     known: tuple[int, ...] = ()
+    sharpness: float = 0.0
     later: tuple[int, ...] = ()
     ended: Ended | None = None
 
@@ -83,14 +85,18 @@ def plan(
 
 
 def first_place(state: WatchState, placed: Placed) -> WatchState:
-    """Remember the cells that the sound of that onset may come from."""
-    if placed.cell_map is None:
+    """Remember the cells that the sound of that onset may come from, by its sharpest map; none if from elsewhere.
+
+    A wide map of the first tenth of a second, or a hose beside the cells, must not hide every cell that vents later.
+    """
+    found = placed.cell_map
+    if found is None:
         return state
-    cells = placed.cell_map.credible_set()
+    cells = tuple(sorted(found.credible_set())) if found.from_a_cell else ()
     return WatchState(
         tuple(
-            replace(sound, known=tuple(sorted({*sound.known, *cells})))
-            if sound.detection.onset == placed.onset
+            replace(sound, known=cells, sharpness=found.sharpness)
+            if sound.detection.onset == placed.onset and found.sharpness >= sound.sharpness
             else sound
             for sound in state.sounds
         )
