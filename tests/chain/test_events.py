@@ -11,7 +11,8 @@ from trad_array.chain import make_chain, run
 from trad_array.events import SURE, Event, OpenEvents, Origin, event_json, event_step, events_of, map_from_json
 from trad_array.localization.place import Placed
 from trad_array.records import CellMap, Detection, Recording
-from trad_array_cli.report import event_line, json_line, percent, place_words
+from trad_array.words import percent
+from trad_array_cli.report import event_line, json_line, place_words
 from trad_array_geometry import load_layout
 
 FS = 16_000

@@ -8,7 +8,7 @@ import pytest
 from trad_array.errors import AudioError
 from trad_array.features.log_mel import hann_window
 from trad_array.localization import event_correlations as module
-from trad_array.localization.event_correlations import EMPTY_LAGS_S, EventSpec, event_correlations
+from trad_array.localization.event_correlations import MARGIN_S, EventSpec, event_correlations
 from trad_array.localization.gcc_phat import PhatSpec, pair_correlations
 from trad_array_geometry import load_layout, max_pair_delays, mic_pairs, pair_delays
 
@@ -50,7 +50,7 @@ def test_each_pair_peaks_at_its_delay_at_any_rate(hiss, fs, cell):
 def test_the_axis_is_centred_and_reaches_past_every_possible_delay(hiss):
     found = correlations(hiss.recording(LAYOUT, LAYOUT.cells[3], seconds=1.6, spans_s=((0.6, 1.6),)))
     np.testing.assert_allclose(found.delays_s, -found.delays_s[::-1], atol=1e-15)
-    assert 0.0 <= found.delays_s[-1] - (MAX_DELAY_S + EMPTY_LAGS_S) < found.step_s
+    assert 0.0 <= found.delays_s[-1] - (MAX_DELAY_S + MARGIN_S) < found.step_s
     np.testing.assert_allclose(np.diff(found.delays_s), found.step_s, rtol=1e-9)
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trad_array.localization.event_correlations import EventCorrelations
-from trad_array.localization.evidence import at_delays, log_sum, peak_height, temper, tolerant, within
+from trad_array.localization.evidence import log_sum, peak_height, places, summed, temper, tolerant, within
 
 STEP_S = 1.0 / 128_000
 LAGS = 300
@@ -48,7 +48,7 @@ def integral(found, *, height, sigma_s, factor, pair, at, reach_sigmas):
 def test_the_error_is_integrated_out_with_a_normal_prior(rng, sigma_us, height, reach_sigmas):
     """A low peak: the whole integral. A high one outweighs any tail: errors beyond three deviations do not happen."""
     found = peak_in_noise(rng, height=height, at=20)
-    log = tolerant(found, height=height, pair_sigmas_s=np.full(3, sigma_us * 1e-6), factor=temper(4))
+    log = tolerant(found, height=height, pair_sigmas_s=np.full(3, sigma_us * 1e-6), factor=temper(4), unheard=0.0)
     # The truncated kernel ends at a whole step, so look where the integrand does not jump there: near the peak.
     for pair in range(3):
         for at in (LAGS + 20, LAGS + 22, LAGS + 16):
@@ -67,23 +67,24 @@ def test_the_error_is_integrated_out_with_a_normal_prior(rng, sigma_us, height, 
 def test_pairs_of_different_errors_each_get_their_own(rng):
     found = peak_in_noise(rng, height=0.1, at=0)
     sigmas_s = np.array([12e-6, 85e-6, 12e-6])
-    together = tolerant(found, height=0.1, pair_sigmas_s=sigmas_s, factor=0.4)
+    together = tolerant(found, height=0.1, pair_sigmas_s=sigmas_s, factor=0.4, unheard=0.0)
     for pair, sigma_s in enumerate(sigmas_s):
         one = EventCorrelations(found.delays_s, found.values[[pair]], found.noise[[pair]])
-        alone = tolerant(one, height=0.1, pair_sigmas_s=np.array([sigma_s]), factor=0.4)
+        alone = tolerant(one, height=0.1, pair_sigmas_s=np.array([sigma_s]), factor=0.4, unheard=0.0)
         np.testing.assert_allclose(together[pair], alone[0], rtol=1e-12)
 
 
 def test_without_error_it_is_the_matched_filter_itself(rng):
     found = peak_in_noise(rng, height=0.1, at=-40)
-    log = tolerant(found, height=0.1, pair_sigmas_s=np.full(3, 1e-9), factor=0.4)
+    log = tolerant(found, height=0.1, pair_sigmas_s=np.full(3, 1e-9), factor=0.4, unheard=0.0)
     np.testing.assert_allclose(log, 0.4 * (0.1 * found.values - 0.005) / found.noise[:, None] ** 2, rtol=1e-9)
 
 
 def test_an_error_lowers_the_top_and_lifts_the_slopes(rng):
     found = peak_in_noise(rng, height=0.3, at=0)
     sharp, wide = (
-        tolerant(found, height=0.3, pair_sigmas_s=np.full(3, s), factor=0.4).mean(axis=0) for s in (12e-6, 85e-6)
+        tolerant(found, height=0.3, pair_sigmas_s=np.full(3, s), factor=0.4, unheard=0.0).mean(axis=0)
+        for s in (12e-6, 85e-6)
     )
     assert wide[LAGS] < sharp[LAGS]
     assert wide[LAGS + 25] > sharp[LAGS + 25]
@@ -91,20 +92,20 @@ def test_an_error_lowers_the_top_and_lifts_the_slopes(rng):
 
 def test_a_very_loud_sound_stays_finite():
     found = made(np.where(np.arange(601) == 300, 1.0, 1e-4))
-    log = tolerant(found, height=1.0, pair_sigmas_s=np.array([12e-6]), factor=0.4)
+    log = tolerant(found, height=1.0, pair_sigmas_s=np.array([12e-6]), factor=0.4, unheard=0.0)
     assert np.isfinite(log).all()
     assert log.argmax() == 300
 
 
-def test_at_delays_against_plain_loops(rng):
+def test_sums_at_places_against_plain_loops(rng):
     found = peak_in_noise(rng, height=0.2, at=10)
-    delays_s = rng.uniform(-1.2 * LAGS, 1.2 * LAGS, (4, 5, 3)) * STEP_S  # some beyond the axis: its ends count
-    result = at_delays(found.values, found, delays_s)
+    delays_s = rng.uniform(-1.2 * LAGS, 1.2 * LAGS, (3, 4, 5)) * STEP_S  # some beyond the axis: its ends count
+    result = summed(found.values, places(found, delays_s))
     assert result.shape == (4, 5)
     for a in range(4):
         for b in range(5):
             expected = sum(
-                found.values[pair, np.abs(found.delays_s - delays_s[a, b, pair]).argmin()] for pair in range(3)
+                found.values[pair, np.abs(found.delays_s - delays_s[pair, a, b]).argmin()] for pair in range(3)
             )
             assert result[a, b] == pytest.approx(expected)
 

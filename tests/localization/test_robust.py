@@ -208,12 +208,12 @@ def test_reference_microphones_are_not_heard(hiss, mapped, rng):
     assert set(found.pairs.ravel().tolist()) == {0, 1, 2}
 
 
-def test_without_room_and_guards_nothing_is_elsewhere(shipped_layout, hiss, mapped):
+def test_without_room_and_guards_a_cell_is_still_named(shipped_layout, hiss, mapped):
     bare = replace(shipped_layout, box_m=None, guards=np.zeros((0, 3)), guard_names=())
     recording = hiss.recording(bare, bare.cells[2], seconds=1.6, spans_s=((0.6, 1.6),))
     found = mapped(recording, bare)
-    assert (found.best, found.elsewhere, found.place, found.place_m) == (2, 0.0, None, None)
-    assert found.probability.sum() == pytest.approx(1.0)
+    assert (found.best, found.from_a_cell, found.place) == (2, True, "room")
+    assert found.probability.sum() + found.elsewhere == pytest.approx(1.0)
 
 
 def test_guards_alone_are_places_too(hiss, mapped):
@@ -263,12 +263,14 @@ def test_where_the_cut_begins_does_not_matter(hiss):
 def test_certainty_is_a_share_whatever_the_evidence(room):
     weighed = Weighed(
         cells=np.array([-1e5, 0.0, 3.0]),
+        cell_indices=np.arange(3),
         room=room,
         z=1e-9,
         place=None,
         place_m=None,
         power=np.zeros(3),
         pair_delays_s=np.zeros(1),
+        pairs=np.array([[0, 1]]),
     )
     cells, elsewhere = Certainty()(weighed)
     assert cells.sum() + elsewhere == pytest.approx(1.0)

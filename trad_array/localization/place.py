@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
+import scipy.fft
 from numpy.typing import NDArray
 
 from trad_array.errors import AudioError
@@ -17,8 +18,13 @@ CLIPPED = 0.985
 # A channel with more clipped samples than this is left out while three others are left (our choice: a pop overloads a
 # microphone for a few milliseconds, and its hiss is still good).
 CLIPPED_SHARE = 0.02
-# Two microphones never hear the same to this degree, one wire does.
-_SAME_SIGNAL = 0.9999
+# Phases of two microphones in a room never agree to this degree at every frequency, those of one wire do. A hum or a
+# whine, which may agree, is a few frequencies only.
+_SAME_PHASE = 0.95
+# Frequencies whose phases are compared, as shares of the rate: 320 Hz to 7 kHz at 16 kHz.
+_COMPARED = (0.02, 0.4375)
+# Fewer samples than this tell nothing about a wire.
+_LEAST_COMPARED = 256
 # Below this level a channel holds no sound at all, only the last bit of its converter.
 DEAD_DBFS = -110.0
 
@@ -59,7 +65,7 @@ def place(localizer: Localizer, cut: Block, layout: Layout, *, onset: int, speed
     """Place one detection from its cut, samples of shape (layout.n_mics, n)."""
     level_dbfs = levels_dbfs(cut.samples)
     clipped = np.any(np.abs(cut.samples) >= CLIPPED, axis=1)
-    used, doubts = _usable(cut.samples, level_dbfs, layout)
+    used, doubts = _usable(cut, level_dbfs, layout, onset=onset)
     placed = Placed(onset, None, None, level_dbfs, clipped, used, doubts=doubts, heard_until=cut.end)
     if used.sum() < 2:
         why = "; ".join((*doubts, f"expected sound from at least two microphones, found {int(used.sum())}"))
@@ -85,16 +91,17 @@ def levels_dbfs(samples: FloatArray) -> NDArray[np.float64]:
 
 
 def _usable(
-    samples: FloatArray, level_dbfs: NDArray[np.float64], layout: Layout
+    cut: Block, level_dbfs: NDArray[np.float64], layout: Layout, *, onset: int
 ) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
     """Microphones of the array whose sound can be used, and why others cannot."""
+    samples = cut.samples
     array = np.zeros(layout.n_mics, dtype=np.bool_)
     array[layout.array_mics] = True
     moves = np.ptp(samples, axis=1) > 0 if samples.shape[1] else np.zeros(len(samples), dtype=np.bool_)
     sounding = array & moves & (level_dbfs > DEAD_DBFS)
     doubts = [f"microphone {layout.mic_names[k]} is silent" for k in np.flatnonzero(array & ~sounding)]
     used = sounding.copy()
-    for group in _same_signals(samples, sounding):
+    for group in _same_signals(samples[:, max(onset - cut.start, 0) :], sounding):
         used[list(group)] = False
         names = ", ".join(str(layout.mic_channels[k]) for k in group)
         doubts.append(f"channels {names} carry the same signal, a wiring fault: they are left out")
@@ -111,11 +118,14 @@ def _usable(
 
 def _same_signals(samples: FloatArray, sounding: NDArray[np.bool_]) -> list[tuple[int, ...]]:
     """Groups of channels that carry one signal, whatever their gains."""
+    if samples.shape[1] < _LEAST_COMPARED:
+        return []
     chosen = np.flatnonzero(sounding)
-    # Differences of neighbouring samples: two microphones do hear the same hum, but not the same hiss.
-    steps = np.diff(samples[chosen].astype(np.float64), axis=1)
-    size = np.linalg.norm(steps, axis=1, keepdims=True)
-    alike = np.abs(steps @ steps.T) > _SAME_SIGNAL * (size @ size.T)
+    spectra = scipy.fft.rfft(samples[chosen], axis=1)
+    first, last = (round(share * samples.shape[1]) for share in _COMPARED)
+    size = np.abs(spectra[:, first:last])
+    phases = np.divide(spectra[:, first:last], size, out=np.zeros_like(spectra[:, first:last]), where=size > 0)
+    alike = np.abs((phases @ phases.conj().T).real) > _SAME_PHASE * phases.shape[1]
     groups: list[tuple[int, ...]] = []
     for row in range(len(chosen)):
         group = tuple(int(k) for k in chosen[np.flatnonzero(alike[row])])
