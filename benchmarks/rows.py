@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from trad_array.reliability import wilson
+
 RESULTS = Path(__file__).parent / "results"
 README = Path(__file__).parents[1] / "README.md"
 
@@ -34,12 +36,10 @@ class Row:
         return self.value >= self.goal if self.better == "higher" else self.value <= self.goal
 
 
-def share(name: str, hits: int, n: int, *, goal: float | None) -> Row:
+def share(name: str, hits: int, n: int, *, goal: float | None, better: str = "higher") -> Row:
     """Share of trials, per cent, with its 95 % Wilson interval."""
-    z, p = 1.96, hits / n
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return Row(name, 100 * p, "%", goal, "higher", n, 100 * max(0.0, centre - half), 100 * min(1.0, centre + half))
+    low, high = wilson(hits, n)
+    return Row(name, 100 * hits / n, "%", goal, better, n, 100 * float(low), 100 * float(high))
 
 
 def median(name: str, values: Sequence[float], *, unit: str, goal: float | None, better: str) -> Row:
