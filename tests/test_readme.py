@@ -43,7 +43,7 @@ def test_every_command_of_the_readme_runs(tmp_path):
             (tmp_path / target).write_text(done.stdout, encoding="utf-8")
         ran += 1
     assert ran >= 15
-    for picture in ("cells.png", "again.png", "spectrogram.png", "frame.png", "demo/heatmap.png"):
+    for picture in ("cells.png", "again.png", "spectrogram.png", "frame.png", "confusion.png", "demo/heatmap.png"):
         assert (tmp_path / picture).read_bytes().startswith(b"\x89PNG")
     (code,) = shown("python")
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)

@@ -17,7 +17,8 @@ from trad_array.localization.cut import Cut, CutRule, RingState, Window, cut_ste
 from trad_array.localization.localizer import Localizer
 from trad_array.localization.place import Placed, place
 from trad_array.localization.robust import Robust
-from trad_array.records import Block, Detection, Fault, Recording, Scores
+from trad_array.localization.watch import WatchRule, WatchState, begin, finished, first_place, plan, second
+from trad_array.records import Block, Detection, Ended, Fault, Recording, Scores
 from trad_array.scoring.frame_scorer import FrameScorer
 from trad_array.scoring.model_file import Model
 from trad_array_geometry import Layout, speed_of_sound
@@ -37,10 +38,11 @@ class StepOutput:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChainState:
-    """All that the chain remembers between blocks: its hearing, and recent sound for the localizer."""
+    """All that the chain remembers between blocks: its hearing, recent sound for the localizer, sounds that last."""
 
     hearing: HearingState
     ring: RingState
+    watch: WatchState = WatchState()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +54,7 @@ class Chain:
     speed_of_sound : m/s, that travel times are computed with
     localizer : which cell a sound came from
     window : what the localizer is given of a detection
+    watch : when a second event is heard during the first
     """
 
     layout: Layout
@@ -59,6 +62,7 @@ class Chain:
     speed_of_sound: float
     localizer: Localizer = field(default_factory=Robust)
     window: CutRule = field(default_factory=CutRule)
+    watch: WatchRule = field(default_factory=WatchRule)
 
     @property
     def features(self) -> FeatureSpec:
@@ -89,13 +93,23 @@ class Chain:
         if block.lost or block.start != state.hearing.end:
             return self._after_gap(state, block)
         hearing, heard = self.hearing.step(state.hearing, block)
-        ring, cuts = cut_step(state.ring, block, self._windows(heard.detections), keep=self._keep())
-        return ChainState(hearing, ring), StepOutput(heard, self._placed(cuts))
+        windows = self._windows(heard.detections)
+        watched = tuple(d for d in heard.detections if self.hearing.events.window(d) is None)
+        fs = self.features.fs
+        watch = begin(state.watch, watched, heard.ended, rule=self.window, fs=fs)
+        watch, later = plan(watch, until=block.end, watch=self.watch, rule=self.window, fs=fs)
+        ring, cuts = cut_step(state.ring, block, windows + later, keep=self._keep())
+        watch, detections, placed = self._placed(watch, cuts)
+        watch, ended = finished(watch, heard_until=block.end)
+        return ChainState(hearing, ring, watch), StepOutput(_with_later(heard, detections, ended), placed)
 
     def finish(self, state: ChainState) -> StepOutput:
         """End the stream: events still on are ended, detections still waiting for their window are placed."""
         heard = self.hearing.finish(state.hearing)
-        return StepOutput(heard, self._placed(flush_cuts(state.ring, self._windows(heard.detections))))
+        watch = begin(state.watch, (), heard.ended, rule=self.window, fs=self.features.fs)
+        watch, _, placed = self._placed(watch, flush_cuts(state.ring, self._windows(heard.detections)))
+        _, ended = finished(watch, heard_until=None)
+        return StepOutput(_with_later(heard, (), ended), placed)
 
     def _after_gap(self, state: ChainState, block: Block) -> tuple[ChainState, StepOutput]:
         """End what was on, say what is missing, and begin anew; what was learned of the floor is kept."""
@@ -114,16 +128,37 @@ class Chain:
 
     def _windows(self, detections: tuple[Detection, ...]) -> tuple[Window, ...]:
         """What the localizer shall hear of each detection."""
-        return tuple(
-            Window(d.onset, *(self.hearing.events.window(d) or self.window.around(d.onset, fs=self.features.fs)))
-            for d in detections
-        )
+        windows: list[Window] = []
+        for detection in detections:
+            asked = self.hearing.events.window(detection)
+            if asked is None:
+                windows += self.window.around(detection.onset, fs=self.features.fs)
+            else:
+                windows.append(Window(detection.onset, asked[0] - self.window.pre_roll(self.features.fs), asked[1]))
+        return tuple(windows)
 
-    def _placed(self, cuts: tuple[Cut, ...]) -> tuple[Placed, ...]:
-        return tuple(
-            place(self.localizer, cut, self.layout, onset=window.onset, speed_of_sound=self.speed_of_sound)
-            for window, cut in cuts
-        )
+    def _placed(
+        self, watch: WatchState, cuts: tuple[Cut, ...]
+    ) -> tuple[WatchState, tuple[Detection, ...], tuple[Placed, ...]]:
+        """Maps of the cuts, and the second events that the later ones of a sound hold."""
+        detections: list[Detection] = []
+        placed: list[Placed] = []
+        for window, cut in sorted(cuts, key=lambda item: (item[0].end, item[0].parent is not None)):
+            found = place(self.localizer, cut, self.layout, onset=window.onset, speed_of_sound=self.speed_of_sound)
+            found = replace(found, final=window.final)
+            if window.parent is None:
+                watch = first_place(watch, found)
+                placed.append(found)
+                continue
+            watch, detection = second(watch, window, found, self.watch)
+            if detection is not None:
+                detections.append(detection)
+                placed.append(found)
+        return watch, tuple(detections), tuple(placed)
+
+
+def _with_later(heard: Heard, detections: tuple[Detection, ...], ended: tuple[Ended, ...]) -> Heard:
+    return replace(heard, detections=heard.detections + detections, ended=heard.ended + ended)
 
 
 def make_chain(

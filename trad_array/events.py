@@ -26,19 +26,21 @@ class Event:
     placed : its sharpest map so far, once the first window is complete
     ended : once it is over
     sure_at : samples, end of the first window after which one cell was at least 90 % sure, or None
+    settled : its last window was heard
     """
 
     detection: Detection
     placed: Placed | None = None
     ended: Ended | None = None
     sure_at: int | None = None
+    settled: bool = False
 
     @property
     def state(self) -> str:
-        """`new` when just detected, `update` when placed, `end` when over: the same id, three messages."""
+        """`new` when just detected, `update` when placed, `end` when over: the same id in every message."""
         if self.placed is None:
             return "new"
-        return "update" if self.ended is None else "end"
+        return "end" if self.ended is not None and self.settled else "update"
 
     @property
     def cell_map(self) -> CellMap | None:
@@ -75,7 +77,8 @@ class OpenEvents:
 def event_step(state: OpenEvents, output: StepOutput) -> tuple[OpenEvents, tuple[Event, ...]]:
     """Take what a step brought to light; give back every event about which something new is known.
 
-    An event that is detected, placed and over within one step is given three times: `new`, `update`, `end`.
+    An event that is detected, placed and over within one step is given each time: `new`, `update` for each map that is
+    sharper than the one before, `end`.
     """
     current = {event.detection.onset: event for event in state.events}
     told: list[Event] = []
@@ -83,8 +86,10 @@ def event_step(state: OpenEvents, output: StepOutput) -> tuple[OpenEvents, tuple
         current[detection.onset] = Event(detection)
         told.append(current[detection.onset])
     for placed in output.placed:
-        current[placed.onset] = _with_map(current[placed.onset], placed)
-        told.append(current[placed.onset])
+        before = current[placed.onset]
+        current[placed.onset] = _with_map(before, placed)
+        if current[placed.onset].placed is not before.placed:
+            told.append(current[placed.onset])
     for ended in output.heard.ended:
         current[ended.onset] = replace(current[ended.onset], ended=ended)
     over = tuple(event for event in current.values() if event.state == "end")
@@ -99,8 +104,8 @@ def _with_map(event: Event, placed: Placed) -> Event:
         sure_at = placed.heard_until
     before = None if event.placed is None else event.placed.cell_map
     if before is not None and (placed.cell_map is None or placed.cell_map.sharpness < before.sharpness):
-        return replace(event, sure_at=sure_at)
-    return replace(event, placed=placed, sure_at=sure_at)
+        return replace(event, sure_at=sure_at, settled=event.settled or placed.final)
+    return replace(event, placed=placed, sure_at=sure_at, settled=event.settled or placed.final)
 
 
 def events_of(outputs: Iterable[StepOutput]) -> Iterator[Event]:

@@ -16,7 +16,7 @@ VERMILION, GREEN, BLACK = "#D55E00", "#00785A", "#000000"
 PROBABILITY_MAP = "Blues"
 
 # Lowest and highest x, y of a picture, m.
-_View = tuple[np.ndarray, np.ndarray]
+View = tuple[np.ndarray, np.ndarray]
 
 
 def cell_heatmap(cell_map: CellMap | None, layout: Layout, ax: "Axes", *, title: str | None = None) -> "Axes":
@@ -33,7 +33,7 @@ def cell_heatmap(cell_map: CellMap | None, layout: Layout, ax: "Axes", *, title:
     probability = np.zeros(layout.n_cells) if cell_map is None else cell_map.probability
     colours = _colour_map()
     for k, (name, (x, y, _)) in enumerate(zip(layout.cell_names, layout.cells, strict=True)):
-        _draw_cell(ax, layout, x, y, colours(float(probability[k])))
+        draw_cell(ax, layout, x, y, colours(float(probability[k])))
         dark = probability[k] > 0.55
         label = name if cell_map is None or probability[k] < 0.005 else f"{name}\n{_percent(probability[k])}"
         ax.text(
@@ -44,7 +44,7 @@ def cell_heatmap(cell_map: CellMap | None, layout: Layout, ax: "Axes", *, title:
             va="center",
             fontsize=_label_size(layout),
             color="white" if dark else "black",
-            rotation=_label_rotation(layout),
+            rotation=label_rotation(layout),
             clip_on=True,
         )
     if cell_map is not None:
@@ -53,9 +53,9 @@ def cell_heatmap(cell_map: CellMap | None, layout: Layout, ax: "Axes", *, title:
         if cell_map.from_a_cell:
             _frame_cell(ax, layout, cell_map.best, VERMILION, 3.5)
         _add_colour_bar(ax, colours)
-    view = _view(layout, whole=cell_map is None)
-    _mark_points(ax, layout, view)
-    _frame_view(ax, view)
+    view = view_of(layout, whole=cell_map is None)
+    mark_points(ax, layout, view)
+    frame_view(ax, view)
     ax.set_title(title if title is not None else map_sentence(cell_map, layout))
     return ax
 
@@ -114,7 +114,8 @@ def _percent(p: float) -> str:
     return "< 1 %" if p < 0.01 else f"{100 * p:.0f} %"
 
 
-def _draw_cell(ax: "Axes", layout: Layout, x: float, y: float, colour: Any) -> None:
+def draw_cell(ax: "Axes", layout: Layout, x: float, y: float, colour: Any) -> None:
+    """A cell seen from above, m, filled with a colour."""
     from matplotlib.patches import Rectangle
 
     width, depth = layout.cell_size_m
@@ -135,7 +136,8 @@ def _frame_cell(ax: "Axes", layout: Layout, cell: int, colour: str, width_pt: fl
     )
 
 
-def _mark_points(ax: "Axes", layout: Layout, view: _View) -> None:
+def mark_points(ax: "Axes", layout: Layout, view: View) -> None:
+    """Microphones and guard points seen from above, with their names; what is out of view, at its edge."""
     middle = float(layout.cells[:, 1].mean())
     for name, (x, y, z) in zip(layout.mic_names, layout.mics, strict=True):
         _mark(ax, view, f"{name} ({z:.2f} m high)", x, y, marker="o", above=y >= middle, colour=BLACK)
@@ -143,7 +145,7 @@ def _mark_points(ax: "Axes", layout: Layout, view: _View) -> None:
         _mark(ax, view, name, x, y, marker="^", above=False, colour=GREEN)
 
 
-def _mark(ax: "Axes", view: _View, text: str, x: float, y: float, *, marker: str, above: bool, colour: str) -> None:
+def _mark(ax: "Axes", view: View, text: str, x: float, y: float, *, marker: str, above: bool, colour: str) -> None:
     """Mark a point; one beyond the picture is hollow, at the edge in its direction, with how much further it is."""
     low, high = view
     centre = (low + high) / 2
@@ -171,7 +173,7 @@ def _label(ax: "Axes", text: str, x: float, y: float, *, above: bool, colour: st
     )
 
 
-def _view(layout: Layout, *, whole: bool) -> _View:
+def view_of(layout: Layout, *, whole: bool) -> View:
     """Lowest and highest x, y of the picture: the cells, and all microphones or those near the cells."""
     cells, mics = layout.cells[:, :2], layout.mics[:, :2]
     low, high = cells.min(axis=0), cells.max(axis=0)
@@ -182,7 +184,8 @@ def _view(layout: Layout, *, whole: bool) -> _View:
     return low - margin, high + margin
 
 
-def _frame_view(ax: "Axes", view: _View) -> None:
+def frame_view(ax: "Axes", view: View) -> None:
+    """Limits and axes of a picture from above."""
     low, high = view
     ax.set_xlim(low[0], high[0])
     ax.set_ylim(low[1], high[1])
@@ -205,7 +208,7 @@ def _label_size(layout: Layout) -> float:
     return 8.0 if layout.n_cells <= 80 else 5.0
 
 
-def _label_rotation(layout: Layout) -> float:
+def label_rotation(layout: Layout) -> float:
     """Narrow cells carry their names upright."""
     width, depth = layout.cell_size_m
     return 90.0 if depth > 1.5 * width else 0.0

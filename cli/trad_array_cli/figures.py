@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from trad_array.records import Recording
 
 DPI = 100
+# More cells than this are not drawn one by one in a matrix.
+MATRIX_CELLS = 60
 
 
 def new_figure(width: float = 12.0, height: float = 8.0) -> "Figure":
@@ -68,4 +70,51 @@ def save_spectrograms(recordings: "Mapping[str, Recording]", path: Path, *, mic:
     for ax, (title, recording) in zip(axes, recordings.items(), strict=True):
         image = mel_spectrogram(recording, ax, mic=mic, title=title)
     figure.colorbar(image, ax=list(axes), label="dB re full scale", fraction=0.03, pad=0.01)
+    save_figure(figure, path)
+
+
+def save_layout(layout: Layout, path: Path) -> None:
+    """Draw a layout: its cells from above, or its packs from the side where they are stacked."""
+    from trad_array.plotting import cell_heatmap, map_sentence
+    from trad_array.plotting_layout import pack_map, pack_rows
+
+    rows = pack_rows(layout)
+    figure = new_figure(height=5.0 * len(rows) or 7.0)
+    if not rows:
+        cell_heatmap(None, layout, figure.subplots())
+    for n, packs in enumerate(rows, start=1):
+        ax = figure.add_subplot(len(rows), 1, n)
+        pack_map(layout, None, ax, packs=packs, side=f"Row {n} of the racks, from the side")
+    if rows:
+        figure.suptitle(map_sentence(None, layout), fontsize=14)
+    save_figure(figure, path)
+
+
+def save_confusion(layout: Layout, path: Path, *, title: str, reach_m: float) -> None:
+    """Draw which cells are taken for which: a matrix, and beside it where they are."""
+    import numpy as np
+
+    from trad_array import plotting_layout as draw
+    from trad_array_geometry.confusion import confusion_matrix, rivals
+
+    worst = rivals(layout, reach_m=reach_m)
+    rows = draw.pack_rows(layout) if layout.n_cells > MATRIX_CELLS else []
+    figure = new_figure(width=18.0 if rows else 16.0, height=9.5 if layout.n_cells > 26 else 8.0)
+    figure.set_layout_engine("constrained", h_pad=0.12, w_pad=0.12)
+    left, *right = figure.subplot_mosaic([["m", f"p{n}"] for n in range(len(rows) or 1)]).values()
+    cells = np.arange(layout.n_cells)
+    if len(cells) > MATRIX_CELLS:
+        # The pack in which cells are most easily mixed up; of a pack too large for a picture, its worst cells.
+        cells = np.flatnonzero(layout.cell_packs == layout.cell_packs[worst.probability.argmax()])
+        cells = np.sort(cells[np.argsort(-worst.probability[cells], kind="stable")[:MATRIX_CELLS]])
+    names = tuple(layout.cell_names[k] for k in cells)
+    draw.confusion_matrix_plot(confusion_matrix(layout, cells, reach_m=reach_m), names, left)
+    if rows:
+        for n, (packs, ax) in enumerate(zip(rows, right, strict=True), start=1):
+            side = f"Row {n} of the racks, from the side: worst cell of each pack"
+            draw.pack_map(layout, worst, ax, packs=packs, side=side)
+    else:
+        draw.confusion_map(layout, worst, right[0])
+    draw.confusion_bar([left, *right])
+    figure.suptitle(f"{title}\n{draw.confusion_sentence(layout, worst)}", fontsize=14)
     save_figure(figure, path)

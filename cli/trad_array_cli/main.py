@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import click
 
-OK, RUNTIME_ERROR, USAGE_ERROR, BAD_INPUT, SOME_FAILED, ALARM_FOUND = 0, 1, 2, 3, 4, 10
+OK, RUNTIME_ERROR, USAGE_ERROR, BAD_INPUT, SOME_FAILED, ALARM_FOUND, MISFIT_FOUND = 0, 1, 2, 3, 4, 10, 11
 
 # Name of each command, and the line about it in `trad-array --help`. The module of the same name (- becomes _) is
 # imported only when the command runs.
@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "heatmap": "Draw the cells of an event by probability.",
     "spectrogram": "Draw recordings as mel spectrograms, side by side.",
     "layouts": "List, show, draw and check array layouts.",
+    "calibrate": "Find where the microphones really are, or whether a recording fits the layout.",
     "simulate": "Make recordings in simulated rooms.",
     "train": "Fit a scorer on a folder of recordings.",
     "evaluate": "Compare fitted scorers as the paper does.",
@@ -65,7 +66,7 @@ def cli() -> None:
       trad-array localize demo/recording.wav --layout pack-corners --heatmap cells.png
 
     Exit codes: 0 fine, 1 runtime error, 2 usage, 3 input that cannot be used, 4 some inputs failed,
-    10 an alarm was found and --fail-on alarm was given.
+    10 an alarm was found and --fail-on alarm was given, 11 `calibrate check` found that the layout does not fit.
     """
 
 

@@ -4,7 +4,7 @@ from trad_array_geometry.errors import LayoutError
 
 VALID_RANGE_C = (-20.0, 50.0)
 
-_ZERO_CELSIUS_K = 273.15
+ZERO_CELSIUS_K = 273.15
 _REFERENCE_K = 293.15
 _REFERENCE_M_S = 343.2
 
@@ -39,4 +39,18 @@ def speed_of_sound(temperature_c: float) -> float:
     low, high = VALID_RANGE_C
     if not low <= temperature_c <= high:
         raise LayoutError(f"temperature_c: expected {low:g} to {high:g} degrees Celsius, found {temperature_c:g}")
-    return float(_REFERENCE_M_S * ((temperature_c + _ZERO_CELSIUS_K) / _REFERENCE_K) ** 0.5)
+    return float(_REFERENCE_M_S * ((temperature_c + ZERO_CELSIUS_K) / _REFERENCE_K) ** 0.5)
+
+
+def temperature_from_speed(speed_m_s: float) -> float:
+    """Temperature at which sound travels at a speed, degrees Celsius; at most the ends of the valid range.
+
+    The inverse of `speed_of_sound`.
+    """
+    temperature_c = _REFERENCE_K * (speed_m_s / _REFERENCE_M_S) ** 2 - ZERO_CELSIUS_K
+    return float(min(max(temperature_c, VALID_RANGE_C[0]), VALID_RANGE_C[1]))
+
+
+def speed_sigma(temperature_c: float, temperature_sigma_c: float) -> float:
+    """Standard deviation of the speed of sound, m/s, from that of the temperature (first order)."""
+    return speed_of_sound(temperature_c) * temperature_sigma_c / (2.0 * (temperature_c + ZERO_CELSIUS_K))

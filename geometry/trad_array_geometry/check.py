@@ -45,6 +45,8 @@ class LayoutCheck:
 
     worst : the pairs of cells that look most alike, worst first
     clear, weak, alike : number of pairs whose largest delay difference is at least 120 us, at least 30 us, and below
+    doubles : number of cells that look like another one
+    crowd, crowd_cell : how many others the cell with the most of them looks like, and its name
     flatness_m : distance of the farthest microphone from the best plane through them
     coplanar, collinear : all microphones within 10 mm of a plane, of a line
     mirror_us : largest delay difference between a cell and its mirror image in that plane, smallest over the cells
@@ -60,6 +62,9 @@ class LayoutCheck:
     clear: int
     weak: int
     alike: int
+    doubles: int
+    crowd: int
+    crowd_cell: str
     flatness_m: float
     coplanar: bool
     collinear: bool
@@ -88,6 +93,18 @@ class LayoutCheck:
         return f"This array can tell all cells apart; the two most alike are {names}."
 
     @property
+    def delays_sentence(self) -> str:
+        """What fewer than four microphones can say at all; empty for four and more."""
+        if self.n_mics > 3:
+            return ""
+        where = "a curve of places" if self.n_mics == 3 else "a whole surface of places (a hyperboloid)"
+        count = {2: "Two microphones give one delay", 3: "Three microphones give two delays"}[self.n_mics]
+        if not self.doubles:
+            return f"{count}: each sound fits {where}; no two of the cells lie on the same."
+        most = f"{self.crowd_cell} like {self.crowd} other{'s' if self.crowd > 1 else ''}"
+        return f"{count}: each sound fits {where}; {self.doubles} of {self.n_cells} cells look like another, {most}."
+
+    @property
     def mirror_sentence(self) -> str:
         """Coplanarity and mirror ambiguity in words."""
         if self.collinear:
@@ -102,19 +119,26 @@ class LayoutCheck:
         )
 
 
-def check_layout(layout: Layout, *, n_worst: int = 10) -> LayoutCheck:
+def check_layout(layout: Layout, *, n_worst: int = 10, reach_m: float = np.inf) -> LayoutCheck:
     """Look at every pair of cells, and at the mirror image of every cell.
+
+    Parameters
+    ----------
+    layout : Layout
+    n_worst : int, how many pairs to name
+    reach_m : float, m
+        Two cells are compared by the microphones that are within this of at least one of them.
 
     Raises
     ------
     LayoutError
         If fewer than two microphones form the array.
     """
+    heard = within_reach(layout, reach_m)
     mics = layout.mics[layout.array_mics]
-    if len(mics) < 2:
-        raise LayoutError(f"{layout.id}: mics: expected at least two of role array, found {len(mics)}")
     times_us = 1e6 * travel_times(layout.cells, mics, speed_of_sound=layout.speed_of_sound)
-    worst, counts = _compare_cells(layout, times_us, n_worst)
+    pairs = _compare_cells(times_us, heard, n_worst)
+    names = layout.cell_names
     centre, spreads, axes = _principal_axes(mics)
     normal = axes[-1]
     mirrored = layout.cells - 2.0 * ((layout.cells - centre) @ normal)[:, None] * normal
@@ -124,47 +148,91 @@ def check_layout(layout: Layout, *, n_worst: int = 10) -> LayoutCheck:
     return LayoutCheck(
         n_mics=len(mics),
         n_cells=layout.n_cells,
-        worst=worst,
-        clear=counts[0],
-        weak=counts[1],
-        alike=counts[2],
+        worst=tuple(CellPair(names[a], names[b], us, us * 1e-6 * REFERENCE_FS) for us, a, b in pairs.worst),
+        clear=pairs.clear,
+        weak=pairs.weak,
+        alike=int(pairs.lookalikes.sum()) // 2,
+        doubles=int((pairs.lookalikes > 0).sum()),
+        crowd=int(pairs.lookalikes.max()),
+        crowd_cell=names[int(pairs.lookalikes.argmax())],
         flatness_m=float(np.abs((mics - centre) @ normal).max()) if len(mics) > 3 else 0.0,
         coplanar=len(mics) <= 3 or bool(spreads[2] <= FLAT_M),
         collinear=len(mics) <= 2 or bool(spreads[1] <= FLAT_M),
         mirror_us=float(mirror_us[nearest]),
-        mirror_cell=layout.cell_names[nearest],
+        mirror_cell=names[nearest],
         mirror_in_room=_inside(mirrored[nearest], layout.box_m),
     )
 
 
-def cell_differences_us(times_us: NDArray[np.float64], cell: int) -> NDArray[np.float64]:
-    """Largest pair-delay difference between one cell and every cell, shape (n_cells,).
+def check_without_each(layout: Layout, *, reach_m: float = np.inf) -> tuple[tuple[str, LayoutCheck], ...]:
+    """The check without each microphone of the array in turn, with its name; empty when only two form the array."""
+    names = [layout.mic_names[k] for k in layout.array_mics]
+    if len(names) < 3:
+        return ()
+    return tuple((name, check_layout(layout.without_mics([name]), n_worst=1, reach_m=reach_m)) for name in names)
 
-    times_us : array, shape (n_cells, n_mics), travel times, microseconds
+
+def within_reach(layout: Layout, reach_m: float) -> NDArray[np.bool_]:
+    """Which microphone of the array is within `reach_m` of which cell, shape (n_cells, n_array_mics).
+
+    Raises
+    ------
+    LayoutError
+        If fewer than two microphones form the array.
     """
-    differences: NDArray[np.float64] = np.ptp(times_us - times_us[cell], axis=1)
-    return differences
+    mics = layout.mics[layout.array_mics]
+    if len(mics) < 2:
+        raise LayoutError(f"{layout.id}: mics: expected at least two of role array, found {len(mics)}")
+    distances_m = travel_times(layout.cells, mics, speed_of_sound=1.0)
+    heard: NDArray[np.bool_] = distances_m <= reach_m
+    return heard
 
 
-def _compare_cells(
-    layout: Layout, times_us: NDArray[np.float64], n_worst: int
-) -> tuple[tuple[CellPair, ...], tuple[int, int, int]]:
-    """The most alike pairs, worst first, and how many pairs are clear, weak and alike."""
-    clear = weak = alike = 0
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pairs:
+    """All pairs of cells compared.
+
+    worst : (delay difference in microseconds, first cell, second cell), most alike first
+    clear, weak : number of pairs; lookalikes : (n_cells,), how many others each cell looks like
+    """
+
+    worst: list[tuple[float, int, int]]
+    clear: int
+    weak: int
+    lookalikes: NDArray[np.intp]
+
+
+def _compare_cells(times_us: NDArray[np.float64], heard: NDArray[np.bool_], n_worst: int) -> _Pairs:
+    """Compare every pair of cells, one cell with all later ones at a time."""
+    # Microphones first: then NumPy takes the largest of a column for many cells at once.
+    times, near = np.ascontiguousarray(times_us.T), None if heard.all() else np.ascontiguousarray(heard.T)
+    clear = weak = 0
+    lookalikes = np.zeros(times.shape[1], dtype=np.intp)
     candidates: list[tuple[float, int, int]] = []
-    for cell in range(layout.n_cells - 1):
-        differences = cell_differences_us(times_us[cell:], 0)[1:]
-        clear += int((differences >= CLEAR_US).sum())
-        alike += int((differences < WEAK_US).sum())
-        weak += int(((differences >= WEAK_US) & (differences < CLEAR_US)).sum())
+    for cell in range(times.shape[1] - 1):
+        differences = _differences_us(times[:, cell:], None if near is None else near[:, cell:])
+        alike = differences < WEAK_US
+        n_clear = int((differences >= CLEAR_US).sum())
+        clear += n_clear
+        weak += len(differences) - n_clear - int(alike.sum())
+        lookalikes[cell] += int(alike.sum())
+        lookalikes[cell + 1 :] += alike
         nearest = np.argsort(differences, kind="stable")[:n_worst]
         candidates += [(float(differences[k]), cell, cell + 1 + int(k)) for k in nearest]
-    names = layout.cell_names
-    worst = tuple(
-        CellPair(names[a], names[b], delay_us, delay_us * 1e-6 * REFERENCE_FS)
-        for delay_us, a, b in sorted(candidates)[:n_worst]
-    )
-    return worst, (clear, weak, alike)
+    return _Pairs(sorted(candidates)[:n_worst], clear, weak, lookalikes)
+
+
+def _differences_us(times_us: NDArray[np.float64], near: NDArray[np.bool_] | None) -> NDArray[np.float64]:
+    """Largest pair-delay difference between the first cell and each of the others, shape (n_cells - 1,).
+
+    times_us, near : (n_mics, n_cells); with `near`, by the microphones near to at least one of both cells
+    """
+    steps = times_us[:, 1:] - times_us[:, :1]
+    if near is None:
+        return np.asarray(steps.max(axis=0) - steps.min(axis=0))
+    used = near[:, :1] | near[:, 1:]
+    spread = np.where(used, steps, -np.inf).max(axis=0) - np.where(used, steps, np.inf).min(axis=0)
+    return np.asarray(np.maximum(spread, 0.0))
 
 
 def _principal_axes(

@@ -1,7 +1,7 @@
 """Layouts: where microphones, cells and everything else that makes noise are, in metres.
 
 One right-handed frame for all positions: x along a row of cells, y across the rows, z up. A layout is read from one
-TOML file; three ship with the package (`layout_names`).
+TOML file; four ship with the package (`layout_names`).
 """
 
 from collections.abc import Sequence
@@ -118,6 +118,24 @@ class Layout:
             mic_channels=tuple(self.mic_channels[k] for k in indices),
             mic_roles=tuple(self.mic_roles[k] for k in indices),
         )
+
+    def without_mics(self, names: Sequence[str]) -> "Layout":
+        """The same layout without the microphones of these names.
+
+        Raises
+        ------
+        LayoutError
+            If the layout has no microphone of one of the names, or fewer than two of the array are left.
+        """
+        for name in names:
+            if name not in self.mic_names:
+                raise LayoutError(f"{self.id}: mic: expected one of {', '.join(self.mic_names)}, found {name!r}")
+        left = self.with_mics([k for k, name in enumerate(self.mic_names) if name not in names])
+        if len(left.array_mics) < 2:
+            raise LayoutError(
+                f"{self.id}: mics: expected at least two of role array left, found {len(left.array_mics)}"
+            )
+        return left
 
     def cell_index(self, name: str) -> int:
         """Index of the cell of that name.

@@ -3,7 +3,6 @@
 The format is described in docs/layouts.md.
 """
 
-import re
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -14,20 +13,18 @@ from numpy.typing import NDArray
 from trad_array_geometry.air import VALID_RANGE_C
 from trad_array_geometry.errors import LayoutError
 from trad_array_geometry.layout import CalibrationNote, Layout
+from trad_array_geometry.layout_cells import read_cells
 from trad_array_geometry.tables import Table, one_of_each, read_table, shown
 
 SCHEMA = 1
 PROVENANCES = ("assumed", "measured", "calibrated")
 ROLES = ("array", "reference")
 
-MAX_CELLS = 20_000
 MAX_CHANNEL = 1024
 # A channel that is later than this is not skewed but another recording.
 MAX_DELAY_US = 100_000.0
 # Two microphones closer than this cannot be told apart from one by their delays (our choice: 3 us of travel).
 COINCIDENT_M = 0.001
-
-_NAME_FIELD = re.compile(r"\{(row|column)(:0[1-6]d)?\}")
 
 
 def read_layout(path: Path) -> Layout:
@@ -44,12 +41,12 @@ def read_layout(path: Path) -> Layout:
     air.close()
     box = _read_room(root.table("room")) if root.has("room") else None
     mics = _read_mics(root.tables("mics"))
-    cell_tables, cell_names, cells, size = _read_cells(root)
+    cells = read_cells(root, layout_id=name)
     guard_names, guards = _read_guards(root.tables("guards", required=False))
     calibration = _read_calibration(root.table("calibration")) if root.has("calibration") else None
     root.close()
     if box is not None:
-        _require_inside(cell_tables, cell_names, cells, box, "cells")
+        _require_inside(cells.tables, cells.names, cells.points, box, "cells")
         _require_inside([m.table for m in mics], [m.name for m in mics], np.array([m.at for m in mics]), box, "mics")
     return Layout(
         id=name,
@@ -61,11 +58,11 @@ def read_layout(path: Path) -> Layout:
         mic_sigma_m=np.array([mic.sigma_m for mic in mics]),
         mic_delay_s=np.array([1e-6 * mic.delay_us for mic in mics]),
         mic_delay_sigma_s=np.array([1e-6 * mic.delay_sigma_us for mic in mics]),
-        cells=cells,
-        cell_names=tuple(cell_names),
-        cell_size_m=size,
-        pack_names=(name,),
-        cell_packs=np.zeros(len(cell_names), dtype=np.intp),
+        cells=cells.points,
+        cell_names=tuple(cells.names),
+        cell_size_m=cells.size_m,
+        pack_names=cells.pack_names,
+        cell_packs=cells.packs,
         guards=guards,
         guard_names=tuple(guard_names),
         box_m=box,
@@ -140,49 +137,6 @@ def _read_calibration(table: Table) -> CalibrationNote:
     return note
 
 
-_Cells = tuple[list[Table], list[str], NDArray[np.float64], tuple[float, float]]
-
-
-def _read_cells(root: Table) -> _Cells:
-    return _listed_cells(root.tables("cells")) if root.is_list("cells") else _generated_cells(root.table("cells"))
-
-
-def _listed_cells(tables: list[Table]) -> _Cells:
-    names, positions = [], []
-    for table in tables:
-        names.append(table.text("name"))
-        positions.append(table.vector("position_m", size=3))
-        table.close()
-    one_of_each(list(zip(tables, names, strict=True)), "name", shown)
-    points = np.array(positions)
-    side = 0.8 * _nearest_distance(points)
-    return tables, names, points, (side, side)
-
-
-def _generated_cells(table: Table) -> _Cells:
-    rows = table.whole("rows", low=1, high=MAX_CELLS)
-    columns = table.whole("columns", low=1, high=MAX_CELLS)
-    if rows * columns > MAX_CELLS:
-        raise table.fail("columns", f"expected at most {MAX_CELLS} cells, found {rows} x {columns}")
-    pitch = table.number("pitch_m", low=0.001, high=100.0)
-    row_pitch = table.number("row_pitch_m", default=None if rows > 1 else pitch, low=0.001, high=100.0)
-    origin = np.array(table.vector("origin_m", size=3))
-    offset = np.array(table.vector("valve_offset_m", size=3, default=(0.0, 0.0, 0.0)))
-    size = table.vector("size_m", size=2, default=(0.9 * pitch, 0.9 * row_pitch))
-    if min(size) <= 0:
-        raise table.fail("size_m", f"expected two numbers above 0, found {list(size)}")
-    pattern = table.text("names", default="R{row}C{column:02d}")
-    table.close()
-    if "{" in _NAME_FIELD.sub("", pattern) or "}" in _NAME_FIELD.sub("", pattern):
-        raise table.fail("names", f"expected a text with {{row}} and {{column:02d}}, found {shown(pattern)}")
-    row, column = (index.ravel() for index in np.indices((rows, columns)))
-    names = [pattern.format(row=int(r) + 1, column=int(c) + 1) for r, c in zip(row, column, strict=True)]
-    if len(set(names)) < len(names):
-        raise table.fail("names", f"expected a different name for each cell, found {shown(pattern)}")
-    points = origin + offset + np.stack([column * pitch, row * row_pitch, np.zeros(len(row))], axis=1)
-    return [table] * len(names), names, points, (size[0], size[1])
-
-
 def _read_guards(tables: list[Table]) -> tuple[list[str], NDArray[np.float64]]:
     names, positions = [], []
     for table in tables:
@@ -203,13 +157,3 @@ def _require_inside(
         raise tables[n].fail(
             "", f"expected {what} inside the room {box[0].tolist()} to {box[1].tolist()}, found {names[n]} at {found}"
         )
-
-
-def _nearest_distance(points: NDArray[np.float64]) -> float:
-    """Smallest distance between two of the points; 0.1 m for a single one."""
-    if len(points) < 2:
-        return 0.1
-    step = points[: min(len(points), 200), None, :] - points[None, :, :]
-    distances = np.linalg.norm(step, axis=-1)
-    distances[np.arange(len(distances)), np.arange(len(distances))] = np.inf
-    return float(distances.min()) or 0.1

@@ -155,14 +155,18 @@ def test_a_step_leaves_the_state_it_was_given_untouched(hiss):
         state.hearing.carry[:] = 0
 
 
-def test_an_event_is_told_three_times_under_one_id_and_its_map_survives_json(hiss):
+def test_an_event_is_told_under_one_id_until_it_ends_and_its_map_survives_json(hiss):
     layout = load_layout("pack-corners")
     chain = make_chain(layout)
     state, told = OpenEvents(), []
     for output in run(chain, blocks(hiss.recording(layout, layout.cells[9], seconds=7.0), size=512)):
         state, events = event_step(state, output)
         told += [(event, event_json(event, chain, Origin("x.wav", "excess"))) for event in events]
-    assert [record["state"] for _, record in told] == ["new", "update", "end"]
+    states = [record["state"] for _, record in told]
+    assert (states[0], set(states[1:-1]), states[-1]) == ("new", {"update"}, "end")
+    heard_s = [record["heard_s"] for _, record in told[1:-1]]
+    assert heard_s == sorted(heard_s)
+    assert heard_s[0] <= told[-1][1]["sure_after_s"] <= 1.0
     assert len({record["id"] for _, record in told}) == 1
     event, record = told[-1]
     again = map_from_json(record, layout, fs=16_000)

@@ -12,17 +12,61 @@ def test_list_show_plot(cli, objects, tmp_path):
     (shown,) = objects("layouts", "show", "pack-corners", "--json")
     assert (len(shown["cells"]), len(shown["mics"]), shown["provenance"]) == (52, 4, "assumed")
     assert "# " in cli("layouts", "show", "pack-corners")[1]
-    assert cli("layouts", "plot", "pack-corners", "-o", tmp_path / "p.png")[0] == 0
-    assert (tmp_path / "p.png").read_bytes()[:4] == b"\x89PNG"
+    for name in ("pack-corners", "container"):
+        assert cli("layouts", "plot", name, "-o", tmp_path / f"{name}.png")[0] == 0
+        assert (tmp_path / f"{name}.png").read_bytes()[:4] == b"\x89PNG"
 
 
 @pytest.mark.parametrize("name", layout_names())
 def test_check(cli, objects, name):
     (found,) = objects("layouts", "check", name, "--worst", 2, "--json")
     assert (found["layout"], found["alike"], len(found["worst"])) == (name, 0, 2)
-    _, out, _ = cli("layouts", "check", name)
+    _, out, _ = cli("layouts", "check", name, "--worst", 2)
     assert f"verdict: {found['verdict'].upper()}." in out
     assert f"{found['worst'][0]['first']} - {found['worst'][0]['second']}" in out
+
+
+def test_check_says_what_is_left_without_each_microphone(cli, objects):
+    (found,) = objects("layouts", "check", "pack-corners", "--json")
+    assert [row["mic"] for row in found["without_each"]] == ["A", "B", "C", "D"]
+    for row in found["without_each"]:
+        (alone,) = objects("layouts", "check", "pack-corners", "--without", row["mic"], "--worst", 1, "--json")
+        assert (alone["without"], alone["n_mics"], alone["without_each"]) == ([row["mic"]], 3, [])
+        assert (alone["verdict"], alone["worst"]) == (row["verdict"], row["worst"])
+    assert "without" not in cli("layouts", "check", "container", "--reach", 2)[1]
+
+
+def test_check_of_an_array_that_lost_two(cli):
+    code, out, _ = cli("layouts", "check", "pack-corners", "--without", "A", "--without", "B")
+    assert code == 0
+    assert out.startswith("pack-corners without A, B: 52 cells, 2 microphones\nverdict: ALIKE.")
+    assert "Two microphones give one delay: each sound fits a whole surface of places (a hyperboloid); 20 of 52" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (("--without", "E"), 3, "pack-corners: mic: expected one of A, B, C, D, found 'E'"),
+        (
+            ("--without", "A", "--without", "B", "--without", "C"),
+            3,
+            "pack-corners: mics: expected at least two of role array left, found 1",
+        ),
+        (("--plot", "map.txt"), 2, "expected a name ending in .png, .pdf or .svg, found 'map.txt'"),
+        (("--reach", "0"), 2, "--reach"),
+    ],
+)
+def test_check_with_options_that_cannot_be(cli, options, code, said):
+    found, out, err = cli("layouts", "check", "pack-corners", *options)
+    assert (found, out) == (code, "")
+    assert said in err
+
+
+@pytest.mark.parametrize("name", ["row-corners", "container"])
+def test_check_draws_which_cells_are_taken_for_which(cli, tmp_path, name):
+    code, _, err = cli("layouts", "check", name, "--plot", tmp_path / "c.png")
+    assert (code, "drawn: " in err) == (0, True)
+    assert (tmp_path / "c.png").read_bytes()[:4] == b"\x89PNG"
 
 
 @pytest.mark.slow

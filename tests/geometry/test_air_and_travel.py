@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from trad_array_geometry import LayoutError, max_pair_delays, mic_pairs, pair_delays, speed_of_sound, travel_times
+from trad_array_geometry.air import speed_sigma, temperature_from_speed
 
 
 # 343.2 * sqrt((t + 273.15) / 293.15), ISO 9613-1:1993 (A.5), on paper.
@@ -43,3 +44,15 @@ def test_no_pair_delay_exceeds_the_distance_of_its_microphones(rng):
     assert (np.abs(delays_s) <= limits_s + 1e-12).all()
     on_the_axis = pair_delays(mics[:1] + 100 * (mics[:1] - mics[1:2]), mics, speed_of_sound=340.0)
     assert on_the_axis[0, 0] == pytest.approx(-limits_s[0])
+
+
+@pytest.mark.parametrize("temperature_c", [-20.0, 0.0, 25.0, 50.0])
+def test_temperature_from_speed_is_the_inverse(temperature_c):
+    assert temperature_from_speed(speed_of_sound(temperature_c)) == pytest.approx(temperature_c, abs=1e-9)
+    # Ends of the range stand for everything beyond them.
+    assert (temperature_from_speed(100.0), temperature_from_speed(1000.0)) == (-20.0, 50.0)
+
+
+def test_speed_sigma_is_the_slope_of_the_speed():
+    slope = (speed_of_sound(25.5) - speed_of_sound(24.5)) * 8.0
+    assert speed_sigma(25.0, 8.0) == pytest.approx(slope, rel=1e-4)

@@ -6,8 +6,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from trad_array_geometry import Layout, LayoutError, load_layout, pair_delays
-from trad_array_geometry.check import CLEAR_US, WEAK_US, check_layout
+from trad_array_geometry import Layout, LayoutError, load_layout, pair_delays, travel_times
+from trad_array_geometry.check import CLEAR_US, WEAK_US, check_layout, check_without_each
 
 
 def with_points(mics, cells) -> Layout:
@@ -58,6 +58,47 @@ def test_shipped_layouts_can_tell_their_cells_apart(shipped_layout):
     assert not found.coplanar
     assert not found.collinear
     assert found.mirror_us > 0
+
+
+@pytest.mark.parametrize("reach_m", [0.4, 0.6, 0.8])
+def test_by_near_microphones_as_in_a_plain_loop(reach_m):
+    layout = load_layout("pack-corners")
+    times_us = 1e6 * travel_times(layout.cells, layout.mics, speed_of_sound=layout.speed_of_sound)
+    near = np.linalg.norm(layout.cells[:, None] - layout.mics, axis=-1) <= reach_m
+    plain = {}
+    for a, b in combinations(range(layout.n_cells), 2):
+        steps = [times_us[a, m] - times_us[b, m] for m in range(4) if near[a, m] or near[b, m]]
+        plain[layout.cell_names[a], layout.cell_names[b]] = max(steps) - min(steps) if steps else 0.0
+    found = check_layout(layout, n_worst=2000, reach_m=reach_m)
+    assert {(p.first, p.second): p.delay_us for p in found.worst} == pytest.approx(plain)
+
+
+def test_without_each_microphone():
+    layout = load_layout("row-corners")
+    for mic, found in check_without_each(layout):
+        alone = check_layout(layout.with_mics([k for k in range(4) if layout.mic_names[k] != mic]), n_worst=1)
+        assert (found.n_mics, found.worst) == (3, alone.worst)
+        assert "Three microphones give two delays" in found.delays_sentence
+    assert [mic for mic, _ in check_without_each(layout)] == ["A", "B", "C", "D"]
+    assert check_without_each(layout.with_mics([0, 1])) == ()
+    assert check_layout(layout).delays_sentence == ""
+
+
+def test_two_microphones_count_the_cells_on_one_hyperboloid():
+    # Around the axis of the microphones all places sound the same: three cells on one circle, one elsewhere.
+    cells = [[0.5, 0.3, 1.0], [0.5, -0.3, 1.0], [0.5, 0.0, 1.3], [0.9, 0.3, 1.0]]
+    found = check_layout(with_points([[0, 0, 1], [2, 0, 1]], cells))
+    assert (found.alike, found.doubles, found.crowd, found.crowd_cell) == (3, 3, 2, "K0")
+    assert "3 of 4 cells look like another, K0 like 2 others" in found.delays_sentence
+
+
+def test_a_microphone_that_is_not_there_cannot_be_left_out():
+    layout = load_layout("row-corners")
+    assert layout.without_mics(["B", "D"]).mic_names == ("A", "C")
+    with pytest.raises(LayoutError, match="row-corners: mic: expected one of A, B, C, D, found 'X'"):
+        layout.without_mics(["X"])
+    with pytest.raises(LayoutError, match="expected at least two of role array left, found 1"):
+        layout.without_mics(["A", "B", "C"])
 
 
 FLAT = [[0, 0, 1], [1, 0, 1], [1, 1, 1], [0, 1, 1]]

@@ -6,8 +6,8 @@ import pytest
 from trad_array_geometry import LayoutError, layout_names, layout_path, load_layout, speed_of_sound
 
 
-def test_three_layouts_ship():
-    assert layout_names() == ("pack-corners", "row-corners", "row-frame")
+def test_four_layouts_ship():
+    assert layout_names() == ("container", "pack-corners", "row-corners", "row-frame")
 
 
 def test_shipped_layouts_say_that_they_are_assumed(shipped_layout):

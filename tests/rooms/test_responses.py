@@ -8,7 +8,7 @@ import pytest
 from trad_array.errors import ConfigError, MissingExtra
 from trad_array.simulation import measure_rt60, room_responses
 from trad_array.simulation.rooms import TRANSITION_S
-from trad_array_geometry import LayoutError, layout_names, load_layout, mic_pairs, pair_delays
+from trad_array_geometry import LayoutError, load_layout, mic_pairs, pair_delays
 
 FS = 16_000
 C = 346.1
@@ -40,7 +40,7 @@ def arrival_samples(response):
     return coarse - slope * FS / (2 * np.pi)
 
 
-@pytest.mark.parametrize("name", layout_names())
+@pytest.mark.parametrize("name", ["pack-corners", "row-corners", "row-frame"])
 def test_direct_sound_arrives_when_geometry_says(name):
     layout = load_layout(name)
     c = layout.speed_of_sound

@@ -8,7 +8,7 @@ import pytest
 
 from trad_array.errors import ConfigError
 from trad_array.simulation import NEGATIVE_KINDS, simulate_scene
-from trad_array_geometry import LayoutError, layout_names, load_layout, speed_of_sound
+from trad_array_geometry import LayoutError, load_layout, speed_of_sound
 
 FS = 16_000
 
@@ -47,7 +47,7 @@ def test_truth_has_its_keys_and_is_json(pack):
     assert truth["clipped"] == [0, 0, 0, 0]
 
 
-@pytest.mark.parametrize("name", layout_names())
+@pytest.mark.parametrize("name", ["pack-corners", "row-corners", "row-frame"])
 @pytest.mark.parametrize("snr_db", [-10.0, 0.0, 12.0])
 def test_signal_to_noise_ratio_is_the_one_asked_for(name, snr_db):
     layout = load_layout(name)
@@ -133,7 +133,7 @@ def test_the_noise_is_coherent_between_microphones_but_not_wholly(row):
     assert coherence[128:448].mean() > 2 * np.sqrt(np.pi / 4 / 150)
 
 
-@pytest.mark.parametrize("name", layout_names())
+@pytest.mark.parametrize("name", ["pack-corners", "row-corners", "row-frame"])
 @pytest.mark.parametrize("kind", NEGATIVE_KINDS)
 def test_no_negative_is_at_a_cell(name, kind):
     layout = load_layout(name)

@@ -73,7 +73,9 @@ class Listed:
     def finish(self, state: ListedState, end: int) -> Found:
         """See `EventRule`; events after the last frame are begun and ended here, those after the last sample never."""
         state, begun = self._begin(state, end - 1, 0.0, None)
-        ended = tuple(self._ended(event, min(self.events[event.number][1], end)) for event in state.open)
+        ended = tuple(
+            self._ended(event, min(self.events[event.number][1], end), decided_at=end) for event in state.open
+        )
         return joined(begun, Found(ended=ended))
 
     def _begin(
@@ -92,11 +94,12 @@ class Listed:
         if not over:
             return state, Found()
         left = tuple(event for event in state.open if event not in over)
-        ended = tuple(self._ended(event, self.events[event.number][1]) for event in over)
+        ended = tuple(self._ended(event, self.events[event.number][1], decided_at=now) for event in over)
         return replace(state, open=left), Found(ended=ended)
 
-    def _ended(self, event: _Open, end: int) -> Ended:
-        return Ended(onset=self.events[event.number][0], end=end, peak=event.peak, channels=event.channels)
+    def _ended(self, event: _Open, end: int, *, decided_at: int) -> Ended:
+        onset = self.events[event.number][0]
+        return Ended(onset=onset, end=end, decided_at=decided_at, peak=event.peak, channels=event.channels)
 
 
 def _heard(event: _Open, value: float, channels: FloatArray) -> _Open:

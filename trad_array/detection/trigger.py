@@ -131,7 +131,7 @@ class Trigger:
         """See `EventRule`."""
         if not state.on:
             return Found()
-        return Found(ended=(_ended(state, end if state.quiet_since is None else state.quiet_since),))
+        return Found(ended=(_ended(state, end if state.quiet_since is None else state.quiet_since, decided_at=end),))
 
     def _frame(
         self, state: TriggerState, value: float, heard: int, channels: FloatArray
@@ -164,11 +164,12 @@ class Trigger:
             since = heard if state.quiet_since is None else state.quiet_since
             state = replace(state, quiet_since=since, quiet_run=state.quiet_run + 1)
             if state.quiet_run >= self.release_frames:
-                return TriggerState(), Found(ended=(_ended(state, since),))
+                return TriggerState(), Found(ended=(_ended(state, since, decided_at=heard + self.fresh),))
         else:
             state = replace(state, quiet_since=None, quiet_run=0)
         if state.run >= self.max_frames:
-            return TriggerState(), Found(ended=(_ended(state, heard),), too_long=(heard,))
+            ended = _ended(state, heard, decided_at=heard + self.fresh)
+            return TriggerState(), Found(ended=(ended,), too_long=(heard,))
         return state, None
 
 
@@ -178,9 +179,15 @@ def highest(before: tuple[float, ...], channels: FloatArray) -> tuple[float, ...
     return tuple(map(max, before, now)) if before else now
 
 
-def _ended(state: TriggerState, end: int) -> Ended:
+def _ended(state: TriggerState, end: int, *, decided_at: int) -> Ended:
     assert state.onset is not None
-    return Ended(onset=state.onset, end=max(end, state.onset + 1), peak=state.peak, channels=state.channels)
+    return Ended(
+        onset=state.onset,
+        end=max(end, state.onset + 1),
+        decided_at=decided_at,
+        peak=state.peak,
+        channels=state.channels,
+    )
 
 
 def joined(first: Found, second: Found) -> Found:

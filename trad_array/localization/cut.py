@@ -18,28 +18,40 @@ class CutRule:
     """Window around an onset; numbers are our choice.
 
     window_s : from the onset on
+    early_s : shorter windows, ascending: a first answer early, sharper ones while the sound lasts
     pre_roll_s : before it; holds the first arrival, and the background that is taken away
     """
 
     window_s: float = 1.0
     pre_roll_s: float = 0.5
+    early_s: tuple[float, ...] = (0.1, 0.25, 0.5)
 
     def pre_roll(self, fs: int) -> int:
         """Samples before the onset."""
         return round(self.pre_roll_s * fs)
 
-    def around(self, onset: int, *, fs: int) -> tuple[int, int]:
-        """First and last (exclusive) sample of the window of an onset."""
-        return onset - self.pre_roll(fs), onset + round(self.window_s * fs)
+    def around(self, onset: int, *, fs: int) -> "tuple[Window, ...]":
+        """Windows of an onset, the shortest first."""
+        lengths = [s for s in self.early_s if s < self.window_s] + [self.window_s]
+        first = onset - self.pre_roll(fs)
+        return tuple(
+            Window(onset, first, onset + round(length_s * fs), final=length_s == self.window_s) for length_s in lengths
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A stretch to be cut, [first, end) in samples, for the event that began at `onset`."""
+    """A stretch to be cut, [first, end) in samples, for the event that began at `onset`.
+
+    final : no longer window of this event follows
+    parent : onset of the event during which a second one is looked for in this window, or None
+    """
 
     onset: int
     first: int
     end: int
+    final: bool = True
+    parent: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,8 +95,9 @@ def cut_step(
 
 
 def flush_cuts(ring: RingState, windows: tuple[Window, ...]) -> tuple[Cut, ...]:
-    """At the end of the stream: every window that is still waiting, with what there is of it."""
-    return tuple((window, _cut(ring, window)) for window in ring.waiting + windows)
+    """At the end of the stream: the last window of every event that waits for one, with what there is of it."""
+    waiting = ring.waiting + windows
+    return tuple((window, _cut(ring, window)) for window in waiting if window.final and window.parent is None)
 
 
 def _appended(ring: RingState, block: Block) -> RingState:

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from trad_array.localization.cells import room_grid
 from trad_array_geometry import Layout, max_pair_delays, mic_pairs
-
-_ZERO_CELSIUS_K = 273.15
+from trad_array_geometry.air import ZERO_CELSIUS_K
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +113,7 @@ def _speeds(layout: Layout, speed_of_sound: float, prior: Prior) -> tuple[NDArra
     if layout.temperature_sigma_c == 0.0:
         return np.array([speed_of_sound]), np.zeros(1)
     steps = np.array(prior.air_sigmas)
-    kelvin = layout.temperature_c + _ZERO_CELSIUS_K
+    kelvin = layout.temperature_c + ZERO_CELSIUS_K
     factor = np.sqrt(np.maximum(1.0 + steps * layout.temperature_sigma_c / kelvin, 0.5))
     return speed_of_sound * factor, np.log(_shares(np.exp(-0.5 * steps**2)))
 

@@ -36,6 +36,7 @@ class Placed:
     why_not : one line for a person when there is no map, else empty
     doubts : lines for a person about the array: microphones left out, and what that means
     heard_until : samples, end of the sound that the map was made from
+    final : no map from a longer window follows
     """
 
     onset: int
@@ -47,6 +48,7 @@ class Placed:
     why_not: str = ""
     doubts: tuple[str, ...] = ()
     heard_until: int = 0
+    final: bool = True
 
     def __post_init__(self) -> None:
         for name in ("level_dbfs", "clipped", "used"):

@@ -63,9 +63,9 @@ class Certainty:
     """
 
     cells: float = 0.95
-    elsewhere: float = 0.44
-    loudness: float = 1.24
-    bias: float = 5.5
+    elsewhere: float = 0.45
+    loudness: float = 1.26
+    bias: float = 5.7
 
     def __call__(self, weighed: Weighed) -> tuple[NDArray[np.float64], float]:
         """Probability of every cell, shape (n_cells,), and of elsewhere; together 1."""

@@ -1,0 +1,86 @@
+"""A calibrated layout back into its file: only what the calibration found is changed, comments and the rest stay."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from trad_array_geometry.errors import LayoutError
+from trad_array_geometry.layout import Layout, layout_path
+from trad_array_geometry.layout_file import read_layout
+
+
+def write_calibrated(source: str | Path, target: Path, layout: Layout, *, overwrite: bool = False) -> None:
+    """Write a corrected layout as a copy of the file that it came from.
+
+    Changed are `provenance`, the temperature of the air and its sigma, the channel, position, delay and sigmas of each
+    microphone, and `[calibration]`. Everything else, comments too, stays as it stands in the source. The file is
+    written whole or not at all, and only when `load_layout` reads it.
+
+    Parameters
+    ----------
+    source : shipped name or file of the layout before the calibration
+    target : file to write
+    layout : the corrected layout, its microphones in the order of the source
+    overwrite : whether `target` may exist already, or be the source
+
+    Raises
+    ------
+    LayoutError
+        If the target exists and may not be overwritten, the source has other microphones, or what would be written
+        is not a usable layout.
+    OSError
+        If the folder does not exist or the file cannot be written.
+    """
+    if target.exists() and not overwrite:
+        raise LayoutError(f"{target}: expected a name that is free, found a file")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"{target}: no such folder: {target.parent}")
+    text = calibrated_text(layout_path(source), layout)
+    part = target.with_name(target.name + ".part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        read_layout(part)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def calibrated_text(source: Path, layout: Layout) -> str:
+    """The text of the source file with what a calibration found; see `write_calibrated`."""
+    import tomlkit
+
+    read_layout(source)
+    document = tomlkit.parse(source.read_bytes().decode("utf-8"))
+    mics: Any = document["mics"]
+    names = tuple(str(mic["name"]) for mic in mics)
+    if names != layout.mic_names:
+        raise LayoutError(f"{source}: mics: expected {', '.join(layout.mic_names)}, found {', '.join(names)}")
+    document["provenance"] = layout.provenance
+    air: Any = document["air"]
+    _set(air, {"temperature_c": (layout.temperature_c, 2), "temperature_sigma_c": (layout.temperature_sigma_c, 2)})
+    for k, mic in enumerate(mics):
+        mic["channel"] = layout.mic_channels[k]
+        mic["position_m"] = [round(float(v), 4) for v in layout.mics[k]]
+        _set(
+            mic,
+            {
+                "position_sigma_m": (layout.mic_sigma_m[k], 4),
+                "delay_us": (1e6 * layout.mic_delay_s[k], 1),
+                "delay_sigma_us": (1e6 * layout.mic_delay_sigma_s[k], 1),
+            },
+        )
+    if layout.calibration is not None:
+        note = layout.calibration
+        table: Any = document.get("calibration")
+        if table is None:
+            table = tomlkit.table()
+            document["calibration"] = table
+        table.update({"date": note.date, "method": note.method, "n_sounds": note.n_sounds})
+        _set(table, {"residual_us": (note.residual_us, 2)})
+    return tomlkit.dumps(document)
+
+
+def _set(table: Any, numbers: Mapping[str, tuple[float, int]]) -> None:
+    """Put numbers into a table, rounded; a key that is new goes to the table's end."""
+    for key, (value, digits) in numbers.items():
+        table[key] = round(float(value), digits) + 0.0

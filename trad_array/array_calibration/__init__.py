@@ -1,0 +1,1 @@
+"""Where the microphones really are and how late their channels: found from sounds made at known places."""
