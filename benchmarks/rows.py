@@ -48,21 +48,30 @@ def median(name: str, values: Sequence[float], *, unit: str, goal: float | None,
     return Row(name, float(middle), unit, goal, better, len(values), float(low), float(high))
 
 
-def write(name: str, rows: Sequence[Row]) -> Path:
-    """Write benchmarks/results/NAME.json, print the rows as a table, and renew the README's copy of it."""
+def write(name: str, rows: Sequence[Row], *, quoted: Sequence[Row] | None = None) -> Path:
+    """Write benchmarks/results/NAME.json, print the rows as a table, and renew the README's copy of it.
+
+    quoted : what is printed and copied, when that is not all rows
+    """
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
-    load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
-    table = "\n".join(_lines(rows))
-    print(f"\n{platform.machine()}, Python {platform.python_version()}, {os.cpu_count()} cores, load {load}\n")
+    print(f"\n{machine()}\n")
+    table = "\n".join(lines(rows if quoted is None else quoted))
     print(table)
     print(f"\nwritten: {path}")
     _quote(name, table)
     return path
 
 
-def _lines(rows: Sequence[Row]) -> Iterator[str]:
+def machine() -> str:
+    """What the numbers were measured on."""
+    load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
+    return f"{platform.machine()}, Python {platform.python_version()}, {os.cpu_count()} cores, load {load}"
+
+
+def lines(rows: Sequence[Row]) -> Iterator[str]:
+    """The rows as a Markdown table."""
     yield "| what | value | low to high | n | goal | reached |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for row in rows:

@@ -124,4 +124,6 @@ def wilson(
     z, p = _Z_95, np.asarray(hits, dtype=np.float64) / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
+    # The formula gives 0 and 1 themselves there, but for the last digit.
+    low = np.where(p == 0.0, 0.0, np.maximum(centre - half, 0.0))
+    return low, np.where(p == 1.0, 1.0, np.minimum(centre + half, 1.0))

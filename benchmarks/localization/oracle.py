@@ -30,9 +30,7 @@ def oracle_cell(case: Case, layout: Layout, mismatch: Mismatch) -> int:
     return int(oracle_log_evidence(oracle_times_s(case), layout, mismatch).argmax())
 
 
-def oracle_log_evidence(
-    times_s: NDArray[np.float64], layout: Layout, mismatch: Mismatch
-) -> NDArray[np.float64]:
+def oracle_log_evidence(times_s: NDArray[np.float64], layout: Layout, mismatch: Mismatch) -> NDArray[np.float64]:
     """Log-evidence of each cell, shape (n_cells,), nats up to a constant.
 
     times_s : (n_mics,), s, arrival times up to a common constant

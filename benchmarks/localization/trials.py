@@ -29,7 +29,7 @@ class Answer:
     probability : (n_cells,), given that a cell made it; elsewhere : probability that none did
     nearest_m : distance of the source to the nearest valve
     others : cell named by each of the other methods; -1 for none
-    windows : for each growing window the probability of the best cell, and its index
+    windows : for each growing window the best cell, its probability, and the same given that a cell made it
     """
 
     group: str
@@ -40,7 +40,7 @@ class Answer:
     elsewhere: float
     nearest_m: float
     others: dict[str, int] = field(default_factory=dict)
-    windows: tuple[tuple[float, int], ...] = ()
+    windows: tuple[tuple[int, float, float], ...] = ()
 
     @property
     def best(self) -> int:
@@ -110,10 +110,11 @@ def _with_dead_mic(case: Case, layout: Layout, number: int) -> int:
     return -1 if found is None else found.best
 
 
-def _windowed(case: Case, layout: Layout, window_s: float) -> tuple[float, int]:
+def _windowed(case: Case, layout: Layout, window_s: float) -> tuple[int, float, float]:
     cut = replace(case.cut, samples=case.cut.samples[:, : ONSET + round(window_s * FS)])
     found = Robust()(cut, layout, speed_of_sound=layout.speed_of_sound, onset=ONSET)
-    return float(found.probability[found.best]), found.best
+    likely = float(found.probability[found.best])
+    return found.best, likely, likely / float(found.probability.sum())
 
 
 @lru_cache(maxsize=8)

@@ -83,10 +83,11 @@ def _summary(found: "Answers") -> dict[str, Any]:
 
 
 def _in_words(summary: dict[str, Any]) -> str:
+    between = f"{summary['right_low']:.1%} to {summary['right_high']:.1%}"
     return "\n".join(
         (
             f"{summary['layout']}: {summary['scenes']} simulated vents, mismatch {summary['mismatch']}",
-            f"best cell right      {summary['right']:6.1%}  ({summary['right_low']:.1%} to {summary['right_high']:.1%})",
+            f"best cell right      {summary['right']:6.1%}  ({between})",
             f"90 % set covers      {summary['covered']:6.1%}  (at least 90 % is expected)",
             f"  its last cell in part {summary['covered_randomised']:.1%}  (90 % is expected)",
             f"cells in the set     {summary['set_size_mean']:6.2f}  on average",

@@ -74,7 +74,7 @@ class Certainty:
         if weighed.room == -np.inf:
             return shares, 0.0
         odds = self.elsewhere * weighed.room_over_cells - self.loudness * np.log(max(weighed.z, 1.0)) + self.bias
-        elsewhere = float(1.0 / (1.0 + np.exp(-np.clip(odds, -50.0, 50.0))))
+        elsewhere = float(1.0 / (1.0 + np.exp(-np.clip(odds, -50.0, 30.0))))
         return shares * (1.0 - elsewhere), elsewhere
 
 
