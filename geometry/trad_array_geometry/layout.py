@@ -119,6 +119,16 @@ class Layout:
             mic_roles=tuple(self.mic_roles[k] for k in indices),
         )
 
+    def with_cells(self, indices: Sequence[int]) -> "Layout":
+        """The same layout with only these cells, in this order; packs keep their names and numbers."""
+        chosen = list(indices)
+        return replace(
+            self,
+            cells=self.cells[chosen],
+            cell_names=tuple(self.cell_names[k] for k in chosen),
+            cell_packs=self.cell_packs[chosen],
+        )
+
     def without_mics(self, names: Sequence[str]) -> "Layout":
         """The same layout without the microphones of these names.
 

@@ -138,10 +138,9 @@ def room_grid(layout: Layout, *, grid_m: float, clearance_m: float) -> NDArray[n
     low, high = layout.box_m
     axes = [np.arange(a + grid_m / 2, b, grid_m) for a, b in zip(low, high, strict=True)]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    nearest = np.full(len(points), np.inf)
-    for cell in layout.cells:
-        nearest = np.minimum(nearest, np.linalg.norm(points - cell, axis=1))
-    return points[nearest >= clearance_m]
+    from scipy.spatial import cKDTree
+
+    return np.asarray(points[cKDTree(layout.cells).query(points)[0] >= clearance_m])
 
 
 def _within(

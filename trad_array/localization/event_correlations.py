@@ -27,8 +27,9 @@ _GUARD_S = 0.06
 _LEAST_WEIGHT = 0.1
 # Frames whose spectra are held at once: a minute of 48 microphones would not fit into memory.
 _BATCH_FRAMES = 256
-# Lags beyond the possible ones, s: they hold no sound, only what noise and echoes make of the correlation.
-EMPTY_LAGS_S = 2e-3
+# Lags beyond the possible ones, s: they hold no sound, only what noise and echoes make of the correlation. Errors of
+# channels may push a sound as far as the margin.
+EMPTY_LAGS_S, MARGIN_S = 2e-3, 0.5e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,8 @@ class EventSpec:
     """How an event is turned into correlations; numbers are our choice after the measurements in docs/localization.md.
 
     band_hz : bins used
-    n_frame, hop : samples
+    n_frame : samples
+    hop : samples from frame to frame
     upsample : steps per sample of the delay axis
     """
 
@@ -48,10 +50,10 @@ class EventSpec:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventCorrelations:
-    """Correlations of all pairs.
+    """Correlations of pairs of microphones.
 
-    delays_s : (n_delays,), s, ascending, centred on 0, `EMPTY_LAGS_S` farther than any sound can reach
-    values : (n_pairs, n_delays), pairs in the order of `mic_pairs`; about 1 where every frequency agrees
+    delays_s : (n_delays,), s, ascending, centred on 0, `MARGIN_S` farther than any sound should reach
+    values : (n_pairs, n_delays), pairs in the order asked for; about 1 where every frequency agrees
     noise : (n_pairs,), spread of the values where no sound is (1.4826 times the median size)
     """
 
@@ -66,7 +68,13 @@ class EventCorrelations:
 
 
 def event_correlations(
-    samples: FloatArray, *, onset: int, fs: int, spec: EventSpec, max_delay_s: float
+    samples: FloatArray,
+    *,
+    onset: int,
+    fs: int,
+    spec: EventSpec,
+    max_delay_s: float,
+    pairs: NDArray[np.intp] | None = None,
 ) -> EventCorrelations:
     """Correlations of what begins at `onset`.
 
@@ -78,6 +86,8 @@ def event_correlations(
         is subtracted, and the weighting is PHAT.
     fs : int, Hz
     max_delay_s : float, s, largest delay of any pair
+    pairs : array, shape (n_pairs, 2), or None
+        Which pairs; None takes all, in the order of `mic_pairs`.
 
     Raises
     ------
@@ -95,7 +105,7 @@ def event_correlations(
     quiet_end = onset - round(_GUARD_S * fs)
     background = None
     if quiet_end >= max(round(_LEAST_BACKGROUND_S * fs), n):
-        background = _cross_spectra(samples[:, :quiet_end], n=n, hop=hop, bins=bins, noise_power=None)
+        background = _cross_spectra(samples[:, :quiet_end], n=n, hop=n // 2, bins=bins, noise_power=None)
     event = _cross_spectra(
         samples[:, max(onset - 3 * n // 4, 0) :],
         n=n,
@@ -103,21 +113,23 @@ def event_correlations(
         bins=bins,
         noise_power=None if background is None else _powers(background),
     )
-    reach_s = max_delay_s + EMPTY_LAGS_S
-    reach = int(np.ceil(reach_s * fs * spec.upsample))
-    phase = _weighted(event, background)
+    reach = int(np.ceil((max_delay_s + EMPTY_LAGS_S) * fs * spec.upsample))
+    used = int(np.ceil((max_delay_s + MARGIN_S) * fs * spec.upsample))
+    phase = _weighted(event, background, mic_pairs(len(samples)) if pairs is None else pairs)
     values = correlate(phase, bins, n=n, upsample=spec.upsample, reach=reach)
     noise = 1.4826 * np.median(np.abs(values), axis=1)
-    return EventCorrelations(np.arange(-reach, reach + 1) / (fs * spec.upsample), values, np.maximum(noise, 1e-6))
+    kept = slice(reach - used, reach + used + 1)
+    delays_s = np.arange(-used, used + 1) / (fs * spec.upsample)
+    return EventCorrelations(delays_s, np.ascontiguousarray(values[:, kept]), np.maximum(noise, 1e-6))
 
 
 def _weighted(
-    event: NDArray[np.complexfloating], background: NDArray[np.complexfloating] | None
+    event: NDArray[np.complexfloating], background: NDArray[np.complexfloating] | None, pairs: NDArray[np.intp]
 ) -> NDArray[np.complex128]:
     """Event minus background, magnitudes taken out; (n_bins, n_mics, n_mics) to (n_pairs, n_bins)."""
     own = np.einsum("fii->if", event).real
     loud = np.maximum(own, 1e-12 * own.max(initial=0.0) + 1e-30)
-    i, j = mic_pairs(event.shape[1]).T
+    i, j = pairs.T
     size = np.sqrt(loud[i] * loud[j])
     cross = event[:, i, j].T
     if background is not None:

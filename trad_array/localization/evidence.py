@@ -18,6 +18,8 @@ from trad_array.localization.event_correlations import EventCorrelations
 # Temper of the sum over pairs, per independent delay: (n - 1) of the n (n - 1) / 2 pairs are independent. Our choice on
 # simulated scenes that are not reported.
 TEMPER = 0.8
+# Probability that a pair does not hear the direct sound at all: behind an obstacle, or under an echo. Our choice.
+UNHEARD = 0.05
 # The highest of the correlations that noise alone gives lies about this many spreads up.
 _NOISE_PEAK = 2.5
 
@@ -35,11 +37,18 @@ def peak_height(found: EventCorrelations, pair_max_s: NDArray[np.float64]) -> tu
     height : float, of the scale of the correlations
     z : float, median peak over spread of the noise
     """
-    peaks = within(found, pair_max_s).max(axis=1)
     noise = float(found.noise.mean())
-    top = float(np.median(peaks))
-    height = np.sqrt(max(top**2 - (_NOISE_PEAK * noise) ** 2, (0.5 * noise) ** 2))
-    return float(height), top / noise
+    top = float(np.median(within(found, pair_max_s).max(axis=1)))
+    return float(_without_noise(np.array(top), np.array(noise))), top / noise
+
+
+def own_heights(found: EventCorrelations) -> NDArray[np.float64]:
+    """The same for each pair by itself, shape (n_pairs,): some pairs of a large array do not hear the sound at all."""
+    return _without_noise(found.values.max(axis=1), found.noise)
+
+
+def _without_noise(top: NDArray[np.float64], noise: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.sqrt(np.maximum(top**2 - (_NOISE_PEAK * noise) ** 2, (0.5 * noise) ** 2)))
 
 
 def within(found: EventCorrelations, pair_max_s: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -49,35 +58,49 @@ def within(found: EventCorrelations, pair_max_s: NDArray[np.float64]) -> NDArray
 
 
 def tolerant(
-    found: EventCorrelations, *, height: float, pair_sigmas_s: NDArray[np.float64], factor: float
+    found: EventCorrelations,
+    *,
+    height: float | NDArray[np.float64],
+    pair_sigmas_s: NDArray[np.float64],
+    factor: float,
+    unheard: float = UNHEARD,
 ) -> NDArray[np.float64]:
     """Log-evidence of each pair for each delay, its error summed over; shape (n_pairs, n_delays), nats.
 
-    height : of the peak
+    height : of the peak, of all pairs or (n_pairs,) of each
     pair_sigmas_s : (n_pairs,), s, standard deviation of the delay error
     factor : temper
+    unheard : probability that a pair does not hear the direct sound; it then speaks neither for nor against a place
     """
     from scipy.ndimage import gaussian_filter1d
 
-    log = factor * (height * found.values - 0.5 * height**2) / found.noise[:, None] ** 2
+    size = np.broadcast_to(height, len(found.values))[:, None]
+    log = factor * (size * found.values - 0.5 * size**2) / found.noise[:, None] ** 2
     top = log.max(axis=1, keepdims=True)
     likelihood = np.exp(log - top)
     # Pairs of one width are blurred together; most layouts have one width for all.
     for sigma_s in np.unique(pair_sigmas_s):
         alike = pair_sigmas_s == sigma_s
         likelihood[alike] = gaussian_filter1d(likelihood[alike], sigma_s / found.step_s, axis=1, truncate=3.0)
-    return np.asarray(np.log(np.maximum(likelihood, 1e-300)) + top)
+    heard = (1.0 - unheard) * likelihood + unheard * np.exp(np.maximum(-top, -600.0))
+    return np.asarray(np.log(np.maximum(heard, 1e-300)) + top)
 
 
-def at_delays(
-    values: NDArray[np.float64], found: EventCorrelations, delays_s: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Sum over pairs of `values` (n_pairs, n_delays) at delays of shape (..., n_pairs), nearest step; shape (...)."""
-    n = values.shape[1]
-    index = np.rint((delays_s - found.delays_s[0]) / found.step_s).astype(np.intp)
+def places(found: EventCorrelations, delays_s: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Where the nearest steps to delays of shape (n_pairs, ...) stand in a flat table (n_pairs, n_delays).
+
+    Pairs come first here, because adding up a few long rows is much faster than many short ones.
+    """
+    n = found.values.shape[1]
+    index = np.rint((delays_s - found.delays_s[0]) * (1.0 / found.step_s)).astype(np.int64)
     np.clip(index, 0, n - 1, out=index)
-    index += np.arange(len(values), dtype=np.intp) * n
-    total: NDArray[np.float64] = values.ravel()[index].sum(axis=-1)
+    rows = n * np.arange(len(delays_s), dtype=np.int64)
+    return np.asarray(index + rows.reshape(-1, *(1,) * (delays_s.ndim - 1)))
+
+
+def summed(values: NDArray[np.float64], index: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Sum over pairs of a table (n_pairs, n_delays) at `places` of shape (n_pairs, ...); shape (...)."""
+    total: NDArray[np.float64] = values.ravel().take(index).sum(axis=0)
     return total
 
 

@@ -15,6 +15,9 @@ from trad_array.localization.cells import room_grid
 from trad_array_geometry import Layout, max_pair_delays, mic_pairs
 from trad_array_geometry.air import ZERO_CELSIUS_K
 
+# Around the best places of the room: two steps of 40 mm to both sides along each axis; (125, 3), m.
+FINE_OFFSETS_M = 0.04 * (np.indices((5, 5, 5)).reshape(3, -1).T - 2.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Prior:
@@ -26,6 +29,7 @@ class Prior:
         file is right", the last is "the file is wrong": most files are right, and some are not
     timing_s : standard deviation that an arrival has even where the file is right
     grid_m, clearance_m : pitch of the places elsewhere in the room, and how far they stay from cells
+    fine_clearance_m : how far the finer places around the best of them stay from cells
     """
 
     jet_heights_m: tuple[float, ...] = (0.0, 0.03, 0.06, 0.1)
@@ -36,18 +40,20 @@ class Prior:
     timing_s: float = 8e-6
     grid_m: float = 0.2
     clearance_m: float = 0.22
+    fine_clearance_m: float = 0.27
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Hypotheses:
     """Everything that does not depend on the sound.
 
-    cell_delays_s : (n_cells, n_hypotheses, n_pairs), s
+    cell_delays_s : (n_pairs, n_cells, n_hypotheses), s
     log_prior : (n_hypotheses,), of jet height and air
     pair_sigmas_s : (n_scales, n_pairs), s, standard deviation of a pair's delay for each scale of errors
     log_scale_prior : (n_scales,)
     grid_m : (n_places, 3), guard points first, then the rest of the room
-    grid_delays_s : (n_places, n_pairs), s
+    grid_delays_s : (n_pairs, n_places), s
+    fine_clear : (n_places, n_offsets), bool, whether a place moved by each of `FINE_OFFSETS_M` is still no cell
     offset_s : (n_pairs,), s, what the channels' known delays add to every pair delay
     pair_max_s : (n_pairs,), s, largest delay each pair can have
     speeds : (n_air,), m/s; log_air_prior : (n_air,)
@@ -59,6 +65,7 @@ class Hypotheses:
     log_scale_prior: NDArray[np.float64]
     grid_m: NDArray[np.float64]
     grid_delays_s: NDArray[np.float64]
+    fine_clear: NDArray[np.bool_]
     offset_s: NDArray[np.float64]
     pair_max_s: NDArray[np.float64]
     speeds: NDArray[np.float64]
@@ -70,26 +77,30 @@ class Hypotheses:
         return float((self.pair_max_s + np.abs(self.offset_s)).max())
 
 
-@lru_cache(maxsize=64)
-def hypotheses(layout: Layout, speed_of_sound: float, prior: Prior) -> Hypotheses:
-    """Tables for the array microphones of a layout."""
+@lru_cache(maxsize=16)
+def hypotheses(layout: Layout, speed_of_sound: float, prior: Prior, whole: Layout) -> Hypotheses:
+    """Tables for the array microphones and the cells of a layout.
+
+    whole : the layout with all its cells, which tells where "elsewhere" is
+    """
     chosen = layout.array_mics
     mics, lateness = layout.mics[chosen], layout.mic_delay_s[chosen]
     first, second = mic_pairs(len(mics)).T
     speeds, log_air = _speeds(layout, speed_of_sound, prior)
     heights = np.array(prior.jet_heights_m)
     points = layout.cells[:, None, :] + heights[None, :, None] * np.array([0.0, 0.0, 1.0])
-    by_cell = differences_m(points.reshape(-1, 3), mics).reshape(layout.n_cells, len(heights), 1, -1)
+    by_cell = differences_m(points.reshape(-1, 3), mics).reshape(-1, layout.n_cells, len(heights), 1)
     offset = lateness[first] - lateness[second]
-    delays = by_cell / speeds[None, None, :, None] + offset
-    grid = np.concatenate([layout.guards, room_grid(layout, grid_m=prior.grid_m, clearance_m=prior.clearance_m)])
+    delays = by_cell / speeds + offset[:, None, None, None]
+    grid, fine_clear = _elsewhere(whole, prior)
     return Hypotheses(
-        cell_delays_s=delays.reshape(layout.n_cells, -1, len(first)),
+        cell_delays_s=delays.reshape(len(first), layout.n_cells, -1),
         log_prior=(np.log(_shares(prior.jet_weights))[:, None] + log_air[None, :]).ravel(),
-        pair_sigmas_s=_pair_sigmas(layout, speed_of_sound, prior),
+        pair_sigmas_s=pair_sigmas(layout, speed_of_sound, prior, pairs=chosen[mic_pairs(len(mics))]),
         log_scale_prior=np.log(_shares(prior.error_weights)),
         grid_m=grid,
-        grid_delays_s=differences_m(grid, mics) / speed_of_sound + offset,
+        grid_delays_s=differences_m(grid, mics) / speed_of_sound + offset[:, None],
+        fine_clear=fine_clear,
         offset_s=offset,
         pair_max_s=max_pair_delays(mics, speed_of_sound=float(speeds.min())),
         speeds=speeds,
@@ -98,10 +109,10 @@ def hypotheses(layout: Layout, speed_of_sound: float, prior: Prior) -> Hypothese
 
 
 def differences_m(points: NDArray[np.float64], mics: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Path differences of all pairs, shape (n_points, n_pairs), m."""
-    distances = np.linalg.norm(points[:, None, :] - mics[None], axis=-1)
+    """Path differences of all pairs, shape (n_pairs, n_points), m."""
+    distances = np.linalg.norm(mics[:, None, :] - points[None], axis=-1)
     first, second = mic_pairs(len(mics)).T
-    paths: NDArray[np.float64] = distances[:, first] - distances[:, second]
+    paths: NDArray[np.float64] = distances[first] - distances[second]
     return paths
 
 
@@ -118,14 +129,29 @@ def _speeds(layout: Layout, speed_of_sound: float, prior: Prior) -> tuple[NDArra
     return speed_of_sound * factor, np.log(_shares(np.exp(-0.5 * steps**2)))
 
 
-def _pair_sigmas(layout: Layout, speed_of_sound: float, prior: Prior) -> NDArray[np.float64]:
-    chosen = layout.array_mics
-    position_s = layout.mic_sigma_m[chosen] / speed_of_sound
-    variance = position_s**2 + layout.mic_delay_sigma_s[chosen] ** 2
-    first, second = mic_pairs(len(chosen)).T
+def pair_sigmas(layout: Layout, speed_of_sound: float, prior: Prior, *, pairs: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Standard deviation of each pair's delay for each scale of errors, shape (n_scales, n_pairs), s.
+
+    pairs : (n_pairs, 2), indices of the layout's microphones
+    """
+    variance = (layout.mic_sigma_m / speed_of_sound) ** 2 + layout.mic_delay_sigma_s**2
     scales = np.array(prior.error_scales)[:, None]
     each = prior.timing_s**2 + scales**2 * variance[None, :]
-    return np.asarray(np.sqrt(each[:, first] + each[:, second]))
+    return np.asarray(np.sqrt(each[:, pairs[:, 0]] + each[:, pairs[:, 1]]))
+
+
+@lru_cache(maxsize=16)
+def _elsewhere(layout: Layout, prior: Prior) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Guard points, then the room without its cells, shape (n_places, 3), m; and `Hypotheses.fine_clear`."""
+    from scipy.spatial import cKDTree
+
+    grid = room_grid(layout, grid_m=prior.grid_m, clearance_m=prior.clearance_m)
+    grid = np.concatenate([layout.guards, grid])
+    fine = (grid[:, None, :] + FINE_OFFSETS_M).reshape(-1, 3)
+    distances = cKDTree(layout.cells).query(fine, distance_upper_bound=prior.fine_clearance_m)[0]
+    clear = np.asarray(distances > prior.fine_clearance_m).reshape(len(grid), -1)
+    clear[:, len(FINE_OFFSETS_M) // 2] = True  # the place itself always counts
+    return grid, clear
 
 
 def _shares(weights: NDArray[np.float64] | tuple[float, ...]) -> NDArray[np.float64]:

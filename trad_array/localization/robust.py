@@ -7,19 +7,19 @@ at first and fine around the best places. docs/localization.md has the mathemati
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trad_array.localization.event_correlations import EventCorrelations, EventSpec, event_correlations
-from trad_array.localization.evidence import at_delays, log_sum, peak_height, temper, tolerant, within
-from trad_array.localization.hypotheses import Hypotheses, Prior, differences_m, hypotheses
+from trad_array.localization.evidence import log_sum, peak_height, places, summed, temper, tolerant, within
+from trad_array.localization.hypotheses import FINE_OFFSETS_M, Hypotheses, Prior, differences_m, hypotheses
+from trad_array.localization.packs import PackRule, best_packs
 from trad_array.records import Block, CellMap
 from trad_array_geometry import Layout, mic_pairs
 
 ROOM = "room"
-# Around each of the best coarse places of the room: this many steps of this size to both sides along each axis.
-_FINE_STEPS, _FINE_M = 2, 0.04
 # The places around which the room is searched finely.
 _BEST_PLACES = 6
 
@@ -28,21 +28,25 @@ _BEST_PLACES = 6
 class Weighed:
     """What the sound says, before it is turned into probabilities.
 
-    cells : (n_cells,), log-evidence over "no sound", nats
+    cells : (n_weighed,), log-evidence over "no sound", nats
+    cell_indices : (n_weighed,), which cells of the layout these are; the others are out of the question
     room : log-evidence of "somewhere else in the room"; -inf when the layout has neither room nor guard points
     z : height of the peaks over the spread of the noise
     place, place_m : the best place elsewhere, its name and where it is, m
-    power : (n_cells,), highest mean correlation over pairs at any hypothesis of a cell
+    power : (n_weighed,), highest mean correlation over pairs at any hypothesis of a cell
     pair_delays_s : (n_pairs,), s, delay of each pair's highest correlation
+    pairs : (n_pairs, 2), indices of the layout's microphones
     """
 
     cells: NDArray[np.float64]
+    cell_indices: NDArray[np.intp]
     room: float
     z: float
     place: str | None
     place_m: tuple[float, float, float] | None
     power: NDArray[np.float64]
     pair_delays_s: NDArray[np.float64]
+    pairs: NDArray[np.intp]
 
     @property
     def room_over_cells(self) -> float:
@@ -85,19 +89,23 @@ class Robust:
     spec : how correlations are taken
     prior : what may differ from the layout file
     certainty : evidence to probability
+    large : arrays with more microphones than one pack needs
     """
 
     spec: EventSpec = field(default_factory=EventSpec)
     prior: Prior = field(default_factory=Prior)
     certainty: Certainty = field(default_factory=Certainty)
+    large: PackRule = field(default_factory=PackRule)
 
     def __call__(self, cut: Block, layout: Layout, *, speed_of_sound: float, onset: int | None = None) -> CellMap:
         """Map one cut; see `trad_array.localization.localizer.Localizer`."""
         weighed = self.weigh(cut, layout, speed_of_sound=speed_of_sound, onset=onset)
-        probability, elsewhere = self.certainty(weighed)
-        mics = layout.array_mics
+        shares, elsewhere = self.certainty(weighed)
+        probability, power = np.zeros(layout.n_cells), np.zeros(layout.n_cells)
+        probability[weighed.cell_indices] = shares
+        power[weighed.cell_indices] = weighed.power
         return CellMap(
-            power=weighed.power,
+            power=power,
             probability=probability,
             elsewhere=elsewhere,
             place=weighed.place,
@@ -106,31 +114,42 @@ class Robust:
             onset=cut.start if onset is None else onset,
             speed_of_sound=speed_of_sound,
             pair_delays_s=weighed.pair_delays_s,
-            pairs=mics[mic_pairs(len(mics))],
+            pairs=weighed.pairs,
         )
 
     def weigh(self, cut: Block, layout: Layout, *, speed_of_sound: float, onset: int | None = None) -> Weighed:
         """Evidence of cells and room; arguments and errors as when called."""
-        mics = layout.array_mics
-        known = hypotheses(layout, speed_of_sound, self.prior)
+        begin = 0 if onset is None else onset - cut.start
+        part = layout
+        if len(layout.array_mics) > self.large.mics:
+            part = best_packs(
+                cut,
+                layout,
+                onset=begin,
+                speed_of_sound=speed_of_sound,
+                spec=self.spec,
+                prior=self.prior,
+                rule=self.large,
+            )
+        mics = np.array([layout.mic_names.index(name) for name in part.mic_names])[part.array_mics]
+        known = hypotheses(part, speed_of_sound, self.prior, layout)
         found = event_correlations(
-            cut.samples[mics],
-            onset=0 if onset is None else onset - cut.start,
-            fs=cut.fs,
-            spec=self.spec,
-            max_delay_s=known.max_delay_s,
+            cut.samples[mics], onset=begin, fs=cut.fs, spec=self.spec, max_delay_s=known.max_delay_s
         )
         height, z = peak_height(found, known.pair_max_s)
         scales = self._scales(found, known, height=height, n_mics=len(mics))
-        room, place, place_m = _room_evidence(found, scales, known, layout, cells_m=layout.cells)
+        at_cells = places(found, known.cell_delays_s)
+        room, place, place_m = _room_evidence(found, scales, known, part)
         return Weighed(
-            cells=_cell_evidence(found, scales, known),
+            cells=_cell_evidence(at_cells, scales, known),
+            cell_indices=_indices(layout, part),
             room=room,
             z=z,
             place=place,
             place_m=place_m,
-            power=_best_correlation(found, known),
+            power=np.clip(summed(found.values, at_cells).max(axis=1) / len(found.values), -1.0, 1.0),
             pair_delays_s=found.delays_s[within(found, known.pair_max_s).argmax(axis=1)],
+            pairs=mics[mic_pairs(len(mics))],
         )
 
     def _scales(
@@ -148,55 +167,43 @@ def _mean_evidence(cells: NDArray[np.float64]) -> float:
     return float(log_sum(cells) - np.log(len(cells)))
 
 
+@lru_cache(maxsize=16)
+def _indices(layout: Layout, part: Layout) -> NDArray[np.intp]:
+    """Where the cells of a part stand in the whole layout."""
+    if part is layout:
+        return np.arange(layout.n_cells)
+    place = {name: k for k, name in enumerate(layout.cell_names)}
+    return np.array([place[name] for name in part.cell_names])
+
+
 def _cell_evidence(
-    found: EventCorrelations, scales: list[tuple[float, NDArray[np.float64]]], known: Hypotheses
+    at_cells: NDArray[np.intp], scales: list[tuple[float, NDArray[np.float64]]], known: Hypotheses
 ) -> NDArray[np.float64]:
     """Log-evidence of every cell, shape (n_cells,), nats over "no sound"."""
-    total = [
-        at_delays(log, found, known.cell_delays_s) + known.log_prior[None, :] + log_scale for log_scale, log in scales
-    ]
+    total = [summed(log, at_cells) + known.log_prior[None, :] + log_scale for log_scale, log in scales]
     return log_sum(np.concatenate(total, axis=1), axis=1)
 
 
-def _best_correlation(found: EventCorrelations, known: Hypotheses) -> NDArray[np.float64]:
-    """Highest mean correlation over pairs that a cell reaches at any of its hypotheses, shape (n_cells,), -1 to 1."""
-    n_pairs = len(found.values)
-    mean = at_delays(found.values, found, known.cell_delays_s).max(axis=1) / n_pairs
-    return np.asarray(np.clip(mean, -1.0, 1.0))
-
-
 def _room_evidence(
-    found: EventCorrelations,
-    scales: list[tuple[float, NDArray[np.float64]]],
-    known: Hypotheses,
-    layout: Layout,
-    *,
-    cells_m: NDArray[np.float64],
+    found: EventCorrelations, scales: list[tuple[float, NDArray[np.float64]]], known: Hypotheses, layout: Layout
 ) -> tuple[float, str | None, tuple[float, float, float] | None]:
     """Log-evidence of "somewhere else in the room", and the best of those places by name and position."""
     if not len(known.grid_m):
         return -np.inf, None, None
-    coarse = at_delays(scales[-1][1], found, known.grid_delays_s)
-    best = np.argsort(-coarse, kind="stable")[:_BEST_PLACES]
-    points = (known.grid_m[best][:, None, :] + _fine_offsets()[None]).reshape(-1, 3)
-    points = points[_clear(points, cells_m)]
-    if not len(points):
-        points = known.grid_m[best]
+    coarse = summed(scales[-1][1], places(found, known.grid_delays_s))
+    top = np.argpartition(-coarse, min(_BEST_PLACES, len(coarse) - 1))[:_BEST_PLACES]
+    best = top[np.argsort(-coarse[top], kind="stable")]
+    points = (known.grid_m[best][:, None, :] + FINE_OFFSETS_M)[known.fine_clear[best]]
     paths = differences_m(points, layout.mics[layout.array_mics])
-    share = -np.log(len(_fine_offsets())) - np.log(len(known.grid_m))
-    air = _few_speeds(known)
-    logs = np.stack(
-        [
-            at_delays(log, found, paths / speed + known.offset_s) + log_scale + log_air + share
-            for speed, log_air in air
-            for log_scale, log in scales
-        ]
-    )
-    at = points[int(logs.max(axis=0).argmax())]
-    x, y, z = (float(v) for v in at)
+    share = -np.log(len(FINE_OFFSETS_M)) - np.log(len(known.grid_m))
+    logs = []
+    for speed, log_air in _few_speeds(known):
+        index = places(found, paths / speed + known.offset_s[:, None])
+        logs += [summed(log, index) + (log_scale + log_air + share) for log_scale, log in scales]
+    x, y, z = (float(v) for v in points[int(np.max(logs, axis=0).argmax())])
     guards = layout.n_guards
-    name = layout.guard_names[int(coarse[:guards].argmax())] if guards and int(best[0]) < guards else ROOM
-    return float(log_sum(logs)), name, (x, y, z)
+    name = layout.guard_names[int(best[0])] if int(best[0]) < guards else ROOM
+    return float(log_sum(np.stack(logs))), name, (x, y, z)
 
 
 def _few_speeds(known: Hypotheses) -> list[tuple[float, float]]:
@@ -208,16 +215,3 @@ def _few_speeds(known: Hypotheses) -> list[tuple[float, float]]:
         (float(known.speeds[middle + k * step]), float(np.log(weight)))
         for k, weight in ((-1, 0.25), (0, 0.5), (1, 0.25))
     ]
-
-
-def _fine_offsets() -> NDArray[np.float64]:
-    """Steps around a coarse place of the room, shape (n, 3), m."""
-    axis = _FINE_M * np.arange(-_FINE_STEPS, _FINE_STEPS + 1)
-    return np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
-
-
-def _clear(points: NDArray[np.float64], cells_m: NDArray[np.float64], *, clear_m: float = 0.27) -> NDArray[np.bool_]:
-    """Whether points are far enough from every cell to be another place."""
-    from scipy.spatial import cKDTree
-
-    return np.asarray(cKDTree(cells_m).query(points)[0] > clear_m)
