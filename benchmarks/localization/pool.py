@@ -34,17 +34,15 @@ def answers_of(groups: Sequence[Group], *, seed: int, workers: int) -> list[Answ
 
 def _tasks(groups: Sequence[Group], seed: int) -> Iterator[_Task]:
     for group in groups:
-        # Its tables take gigabytes: one process makes them.
-        chunk = group.scenes if group.layout == CONTAINER else _CHUNK
-        for first in range(0, group.scenes, chunk):
-            yield group, first, min(first + chunk, group.scenes), seed
+        for first in range(0, group.scenes, _CHUNK):
+            yield group, first, min(first + _CHUNK, group.scenes), seed
 
 
 def _price(task: _Task) -> float:
     """Seconds, roughly, on a core that does nothing else."""
     group, first, last, _ = task
     if group.layout == CONTAINER:
-        return 8.0 * (last - first)
+        return 1.0 * (last - first)
     simulated = 0.05 * max(condition.duration_s for condition in group.conditions) + 0.03
     heard = max(len(group.snrs_db), 1) * (0.01 + 0.007 * len(group.windows) + 0.007 * group.dead)
     by_peers = max(len(group.snrs_db), 1) * 0.08 * max(min(last, group.peers) - first, 0)

@@ -52,7 +52,7 @@ def quick(suites: Sequence[str], *, scenes: int, peers: int) -> list[Group]:
     groups = [group for layout in suites if layout in FOUR_MICS for group in _of_layout(layout, scenes, peers)]
     if CONTAINER in suites:
         condition = Condition(CONTAINER, 0.4, 0.0, "M1")
-        groups.insert(0, Group(f"{CONTAINER}: M1", (condition,), max(scenes // 10, 1), bare=True))
+        groups.insert(0, Group(f"{CONTAINER}: M1", (condition,), scenes, bare=True))
     return groups
 
 
