@@ -4,13 +4,15 @@
 #   make lint          the first half of make test
 #   make docs          the guide as HTML, into docs/_build
 #   make bench-chain   the numbers that README and docs quote, into benchmarks/results/chain.json
+#   make bench-localization       which cell, ours beside other packages: results, docs/localization-results.md, pictures
+#   make bench-localization-full  the same and the whole grid of conditions, hours
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint docs bench-chain clean
+.PHONY: demo test lint docs bench-chain bench-localization bench-localization-full clean
 
 demo: .venv/sim
 	$(BIN)/trad-array demo --out demo
@@ -30,6 +32,12 @@ docs: .venv/dev
 bench-chain: .venv/dev
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/chain.py
 
+bench-localization: .venv/peers
+	$(BIN)/python benchmarks/localization/run.py --quick
+
+bench-localization-full: .venv/peers
+	$(BIN)/python benchmarks/localization/run.py --full
+
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
@@ -42,6 +50,12 @@ bench-chain: .venv/dev
 	@echo "installing trad-array with everything for developers into .venv (torch is large) ..."
 	$(INSTALL) --editable ".[dev]"
 	@touch $@ .venv/sim
+
+.venv/peers: .venv/dev benchmarks/localization/requirements.txt benchmarks/localization/requirements-no-deps.txt
+	@echo "installing other packages that localize, for comparison, into .venv ..."
+	$(INSTALL) --requirement benchmarks/localization/requirements.txt
+	$(INSTALL) --no-deps --requirement benchmarks/localization/requirements-no-deps.txt
+	@touch $@
 
 clean:
 	rm -rf .venv demo build dist

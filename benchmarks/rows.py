@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from trad_array.reliability import wilson
+
 RESULTS = Path(__file__).parent / "results"
 README = Path(__file__).parents[1] / "README.md"
 
@@ -34,12 +36,10 @@ class Row:
         return self.value >= self.goal if self.better == "higher" else self.value <= self.goal
 
 
-def share(name: str, hits: int, n: int, *, goal: float | None) -> Row:
+def share(name: str, hits: int, n: int, *, goal: float | None, better: str = "higher") -> Row:
     """Share of trials, per cent, with its 95 % Wilson interval."""
-    z, p = 1.96, hits / n
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return Row(name, 100 * p, "%", goal, "higher", n, 100 * max(0.0, centre - half), 100 * min(1.0, centre + half))
+    low, high = wilson(hits, n)
+    return Row(name, 100 * hits / n, "%", goal, better, n, 100 * float(low), 100 * float(high))
 
 
 def median(name: str, values: Sequence[float], *, unit: str, goal: float | None, better: str) -> Row:
@@ -48,21 +48,30 @@ def median(name: str, values: Sequence[float], *, unit: str, goal: float | None,
     return Row(name, float(middle), unit, goal, better, len(values), float(low), float(high))
 
 
-def write(name: str, rows: Sequence[Row]) -> Path:
-    """Write benchmarks/results/NAME.json, print the rows as a table, and renew the README's copy of it."""
+def write(name: str, rows: Sequence[Row], *, quoted: Sequence[Row] | None = None) -> Path:
+    """Write benchmarks/results/NAME.json, print the rows as a table, and renew the README's copy of it.
+
+    quoted : what is printed and copied, when that is not all rows
+    """
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
-    load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
-    table = "\n".join(_lines(rows))
-    print(f"\n{platform.machine()}, Python {platform.python_version()}, {os.cpu_count()} cores, load {load}\n")
+    print(f"\n{machine()}\n")
+    table = "\n".join(lines(rows if quoted is None else quoted))
     print(table)
     print(f"\nwritten: {path}")
     _quote(name, table)
     return path
 
 
-def _lines(rows: Sequence[Row]) -> Iterator[str]:
+def machine() -> str:
+    """What the numbers were measured on."""
+    load = ", ".join(f"{value:.2f}" for value in os.getloadavg())
+    return f"{platform.machine()}, Python {platform.python_version()}, {os.cpu_count()} cores, load {load}"
+
+
+def lines(rows: Sequence[Row]) -> Iterator[str]:
+    """The rows as a Markdown table."""
     yield "| what | value | low to high | n | goal | reached |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for row in rows:

@@ -5,19 +5,22 @@ file says. Everything follows from the seed and the names of the condition.
 """
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trad_array.records import Block
-from trad_array.simulation import simulate_scene
+from trad_array.simulation import Scene, simulate_scene
+from trad_array.simulation.trials import delayed
 from trad_array_geometry import Layout, travel_times
 
 FS = 16_000
 # Sound before the onset that a method is given, and after the nominal end of the vent, s.
 PRE_ROLL_S = 2.0
 AFTER_S = 0.05
+_ONSET_S = 2.2
 # A person beside the cells, a pipe above them, a lamp at the ceiling: nearer to a cell than this is not "elsewhere".
 ELSEWHERE_M = 0.3
 
@@ -62,7 +65,7 @@ MISMATCHES = {
 class Condition:
     """One cell of the benchmark's table.
 
-    layout : shipped name; mismatch : name in `MISMATCHES`; place : "cell" or "elsewhere"
+    layout : shipped name; mismatch : name in `MISMATCHES`; place : "cell", "elsewhere" or "guard"
     """
 
     layout: str
@@ -97,26 +100,67 @@ class Case:
 def make_case(layout: Layout, condition: Condition, *, seed: int, number: int, true: Layout | None = None) -> Case:
     """Simulate one event; in a true layout that is given, or else in one that is drawn."""
     rng = condition.rng(seed, number)
+    cell, source, true = _drawn(layout, condition, rng, true)
+    scene = _scene(true, condition, rng=rng, cell=layout.cell_names[cell], source=source)
+    return _case(scene.recording.samples, condition, cell, source, true)
+
+
+def make_family(
+    layout: Layout, condition: Condition, snrs_db: tuple[float, ...], *, seed: int, number: int
+) -> Iterator[tuple[Condition, Case]]:
+    """The event of one condition at several levels above the same noise, for little more than the price of one.
+
+    The noise of a cabin is the same sample by sample whether an event sounds or not, so the event is what remains.
+    """
+    rng = condition.rng(seed, number)
+    cell, source, true = _drawn(layout, condition, rng)
+    heard = _scene(true, condition, rng=rng, cell=layout.cell_names[cell], source=source).recording.samples
+    noise = _scene(true, condition, rng=condition.rng(seed, number)).recording.samples
+    event = heard - noise
+    for snr_db in snrs_db:
+        gain = np.float32(10 ** ((snr_db - condition.snr_db) / 20))
+        samples = np.clip(noise + gain * event, -1.0, 1.0)
+        yield replace(condition, snr_db=snr_db), _case(samples, condition, cell, source, true)
+
+
+def _drawn(
+    layout: Layout, condition: Condition, rng: np.random.Generator, true: Layout | None = None
+) -> tuple[int, NDArray[np.float64], Layout]:
+    """Cell, place of the sound, and the layout as it really is."""
     cell = int(rng.integers(layout.n_cells))
     drawn = disturbed(layout, MISMATCHES[condition.mismatch], rng)
     true = drawn if true is None else true
-    source = _source(layout, true, condition, cell, rng)
-    onset_s, duration_s = 2.2, condition.duration_s
-    scene = simulate_scene(
+    return cell, _source(layout, true, condition, cell, rng), true
+
+
+def _scene(
+    true: Layout,
+    condition: Condition,
+    *,
+    rng: np.random.Generator,
+    cell: str | None = None,
+    source: NDArray[np.float64] | None = None,
+) -> Scene:
+    return simulate_scene(
         true,
         rng=rng,
-        cell=layout.cell_names[cell],
+        cell=cell,
         rt60_s=condition.rt60_s,
         snr_db=condition.snr_db,
-        seconds=onset_s + duration_s + 0.2,
-        onset_s=onset_s,
-        duration_s=duration_s,
-        source_m=(float(source[0]), float(source[1]), float(source[2])),
+        seconds=_ONSET_S + condition.duration_s + 0.2,
+        onset_s=_ONSET_S,
+        duration_s=condition.duration_s,
+        source_m=None if source is None else (float(source[0]), float(source[1]), float(source[2])),
     )
-    samples = delayed(scene.recording.samples, true.mic_delay_s)
-    first = round((onset_s - PRE_ROLL_S) * FS)
-    last = round((onset_s + duration_s + AFTER_S) * FS)
-    return Case(Block(samples[:, first:last], 0, FS), cell if condition.place == "cell" else -1, source, true)
+
+
+def _case(
+    samples: NDArray[np.floating], condition: Condition, cell: int, source: NDArray[np.float64], true: Layout
+) -> Case:
+    first = round((_ONSET_S - PRE_ROLL_S) * FS)
+    last = round((_ONSET_S + condition.duration_s + AFTER_S) * FS)
+    cut = Block(delayed(samples, true.mic_delay_s, fs=FS)[:, first:last], 0, FS)
+    return Case(cut, cell if condition.place == "cell" else -1, source, true)
 
 
 def disturbed(layout: Layout, mismatch: Mismatch, rng: np.random.Generator) -> Layout:
@@ -136,18 +180,13 @@ def disturbed(layout: Layout, mismatch: Mismatch, rng: np.random.Generator) -> L
     )
 
 
-def delayed(samples: NDArray[np.floating], delays_s: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Each channel later by its delay, shape (n_mics, n); whole and fractional samples, by phase."""
-    n = samples.shape[1]
-    turn = np.exp(-2j * np.pi * np.fft.rfftfreq(n, 1.0 / FS) * delays_s[:, None])
-    return np.asarray(np.fft.irfft(np.fft.rfft(samples, axis=1) * turn, n, axis=1), dtype=np.float32)
-
-
 def _source(
     layout: Layout, true: Layout, condition: Condition, cell: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     if condition.place == "elsewhere":
         return _elsewhere(layout, rng)
+    if condition.place == "guard":
+        return _inside(layout, layout.guards[rng.integers(layout.n_guards)])
     mismatch = MISMATCHES[condition.mismatch]
     source = layout.cells[cell].copy()
     if mismatch.spread:
@@ -182,6 +221,12 @@ def _elsewhere(layout: Layout, rng: np.random.Generator) -> NDArray[np.float64]:
             and (place < high).all()
         ):
             return np.asarray(place, dtype=np.float64)
+
+
+def _inside(layout: Layout, place: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The place, not nearer than 5 cm to a wall."""
+    assert layout.box_m is not None
+    return np.clip(place, layout.box_m[0] + 0.05, layout.box_m[1] - 0.05)
 
 
 def oracle_times_s(case: Case) -> NDArray[np.float64]:

@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "simulate": "Make recordings in simulated rooms.",
     "train": "Fit a scorer on a folder of recordings.",
     "evaluate": "Compare fitted scorers as the paper does.",
+    "reliability": "Draw how true the probabilities of a layout's maps are.",
 }
 
 
