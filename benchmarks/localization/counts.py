@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import rows
 from numpy.typing import NDArray
-from trials import PLAIN, Answer
+from trials import BEFORE, DEAD, ORACLE, PLAIN, Answer
 
 from trad_array.reliability import Answers, Coverage, coverage
 
@@ -38,7 +38,7 @@ class Found:
     def methods(self) -> list[str]:
         """Other people's methods that were heard, and plain SRP first."""
         names = {name for answers in self._by_group.values() for answer in answers for name in answer.others}
-        return [PLAIN, *sorted(names - {PLAIN, "oracle", "one microphone dead"})]
+        return [PLAIN, *sorted(names - {PLAIN, ORACLE, DEAD, BEFORE})]
 
 
 def right(name: str, answers: Sequence[Answer], *, goal: float | None) -> rows.Row:

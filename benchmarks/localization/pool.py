@@ -43,6 +43,8 @@ def _price(task: _Task) -> float:
     group, first, last, _ = task
     if group.layout == CONTAINER:
         return 1.0 * (last - first)
+    if group.taps:
+        return 1.5 * (last - first)
     simulated = 0.05 * max(condition.duration_s for condition in group.conditions) + 0.03
     heard = max(len(group.snrs_db), 1) * (0.01 + 0.007 * len(group.windows) + 0.007 * group.dead)
     by_peers = max(len(group.snrs_db), 1) * 0.08 * max(min(last, group.peers) - first, 0)

@@ -4,7 +4,7 @@
     make bench-localization-full       # also the whole grid of RT60 x SNR x mismatch x duration, hours
 
 Writes benchmarks/results/localization.json, docs/localization-results.md, docs/figures, and the README's short table.
-Everything follows from --seed; seeds 100 to 103 are those the constants were fitted on. Ctrl-C writes nothing.
+Everything follows from --seed; seeds 100 to 105 are those the constants were fitted on. Ctrl-C writes nothing.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from pool import answers_of  # noqa: E402
 
 from trad_array_geometry import layout_names  # noqa: E402
 
-_TUNING_SEEDS = range(100, 104)
+_TUNING_SEEDS = range(100, 106)
 _INSTALL = (
     "  pip install -c constraints.txt -r benchmarks/localization/requirements.txt\n"
     "  pip install --no-deps -r benchmarks/localization/requirements-no-deps.txt"

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import counts
 import numpy as np
 import rows
+from calibrated import EVENTS, N_TAPS
 from counts import Found
 from suites import FOUR_MICS, SNRS_DB, WEAK_DB, WINDOWS_S
-from trials import DEAD, ORACLE, PLAIN, Answer
+from trials import BEFORE, DEAD, ORACLE, PLAIN, Answer
 
 # Where a sound is as loud as the cabin or louder, and where one still asks whether it came from a cell, dB.
 _HEARD_DB = -10.0
@@ -119,6 +120,30 @@ def _mismatch(found: Found, layouts: Sequence[str]) -> Section:
             ),
             _worst_of(f"{text}: 90 % set covers", sets),
         ),
+    )
+
+
+def _calibrated(found: Found, layouts: Sequence[str]) -> Section:
+    out, asked = [], []
+    for name in layouts:
+        for mismatch, goal in (("M2", 98.0), ("M2-all", None)):
+            answers = found.of(f"{name}: calibrated {mismatch}")
+            if not answers:
+                continue
+            text = f"{name}: {mismatch}, RT60 0.4 s, 10 dB, after {N_TAPS} taps"
+            right = counts.right(f"{text}: right cell", answers, goal=goal)
+            before = counts.right_of(f"{text}: right cell before them", answers, BEFORE)
+            out += [right, *_present([before]), counts.covered(f"{text}: 90 % set covers", answers, goal=None)]
+            out.append(counts.counted(f"{text}: said to be from a cell", answers, _from_a_cell, better="higher"))
+            if goal is not None:
+                asked.append(right)
+    worst = [_worst_of(f"M2 after {N_TAPS} taps, RT60 0.4 s, 10 dB: right cell", asked)] if asked else []
+    return Section(
+        "After calibration",
+        f"`trad-array calibrate` with {N_TAPS} taps of 10 dB at the cells that `calibrate plan` names, each about 3 mm "
+        f"beside its valve; the array then hears {EVENTS} vents.",
+        tuple(out),
+        tuple(worst),
     )
 
 
@@ -281,6 +306,7 @@ _BUILDERS: tuple[Callable[[Found, Sequence[str]], Section], ...] = (
     _exact,
     _weak,
     _mismatch,
+    _calibrated,
     _dead,
     _credible,
     _elsewhere,

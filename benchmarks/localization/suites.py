@@ -30,6 +30,7 @@ class Group:
     scenes : how many; peers : the first so many are heard by the peers too
     dead : a microphone is silenced in turn as well; windows : growing windows, s
     bare : only our localizer, not even plain SRP
+    taps : every array is calibrated first, and then hears some vents; scenes counts arrays
     """
 
     name: str
@@ -40,6 +41,7 @@ class Group:
     dead: bool = False
     windows: tuple[float, ...] = ()
     bare: bool = False
+    taps: bool = False
 
     @property
     def layout(self) -> str:
@@ -100,6 +102,10 @@ def _of_layout(layout: str, n: int, peers: int) -> list[Group]:
             for m in ("M0", "M1")
         ),
         Group(f"{layout}: guard", tuple(replace(c, mismatch="M1", place="guard") for c in loud), n // 2, bare=True),
+        *(
+            Group(f"{layout}: calibrated {m}", (replace(usual, mismatch=m),), n // 5, bare=True, taps=True)
+            for m in ("M2", "M2-all")
+        ),
         Group(
             f"{layout}: answer",
             (replace(level, mismatch="M1", duration_s=2.0),),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
+from calibrated import EVENTS, calibrated_array
 from numpy.typing import NDArray
 from oracle import oracle_cell
 from peer_plain import PlainSrp
@@ -17,7 +18,7 @@ from trad_array.localization.robust import Robust
 from trad_array_geometry import Layout, load_layout
 
 ONSET = round(PRE_ROLL_S * FS)
-PLAIN, ORACLE, DEAD = "plain SRP", "oracle", "one microphone dead"
+PLAIN, ORACLE, DEAD, BEFORE = "plain SRP", "oracle", "one microphone dead", "before calibration"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,7 +56,18 @@ class Answer:
 
 def work(group: Group, first: int, last: int, seed: int) -> list[Answer]:
     """Answers about the scenes of that range."""
-    return [answer for number in range(first, last) for answer in _scene(group, number, seed)]
+    one = _array if group.taps else _scene
+    return [answer for number in range(first, last) for answer in one(group, number, seed)]
+
+
+def _array(group: Group, number: int, seed: int) -> Iterator[Answer]:
+    """Vents that one array hears after its calibration; beside each the cell that the layout file would have given."""
+    layout, condition = load_layout_once(group.layout), group.conditions[0]
+    true, corrected = calibrated_array(layout, condition, seed=seed, number=number)
+    for event in range(EVENTS):
+        case = make_case(layout, condition, seed=seed, number=number * EVENTS + event, true=true)
+        before = Robust()(case.cut, layout, speed_of_sound=layout.speed_of_sound, onset=ONSET).best
+        yield replace(_answer(group, condition, case, corrected, number), others={BEFORE: before})
 
 
 def _scene(group: Group, number: int, seed: int) -> Iterator[Answer]:

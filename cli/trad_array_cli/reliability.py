@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from trad_array.words import percent
 from trad_array_cli.figures import check_suffix, new_figure, save_figure
 from trad_array_cli.options import json_option, layout_option, out_option, seed_option
-from trad_array_cli.report import emit, percent, say
+from trad_array_cli.report import emit, say
 
 if TYPE_CHECKING:
     from trad_array.reliability import Answers
