@@ -23,7 +23,7 @@ _MISMATCHES = {
     "M2": "15 K, 20 mm, one channel 125 us, jet 100 mm off",
 }
 # Okabe & Ito's colours (2008).
-_OURS, _PLAIN, _PEERS = "#D55E00", "#000000", ("#0072B2", "#009E73")
+_OURS, _PLAIN, _OTHERS = "#D55E00", "#000000", "#0072B2"
 _OF_MISMATCH = {"M0": "#0072B2", "M1": "#009E73", "M2": "#D55E00"}
 _GOAL = (88.0, 92.0)
 
@@ -52,15 +52,14 @@ def _new(width: float, height: float) -> "Figure":
 
 
 def _accuracy(found: Found, layouts: Sequence[str]) -> "Figure":
-    best = _best_peers(found, layouts)
     figure = _new(12.0, 3.1 * len(layouts) + 1.4)
     axes = figure.subplots(len(layouts), 3, sharex=True, sharey=True, squeeze=False)
     for across, layout in zip(axes, layouts, strict=True):
         for ax, mismatch in zip(across, _MISMATCHES, strict=True):
-            for peer, colour in zip(best, _PEERS, strict=False):
-                _line(ax, found, layout, mismatch, peer, colour=colour)
-            _line(ax, found, layout, mismatch, PLAIN, colour=_PLAIN)
-            _line(ax, found, layout, mismatch, None, colour=_OURS)
+            levels = [found.of(f"{layout}: levels {mismatch}", snr_db=snr_db) for snr_db in SNRS_DB]
+            _best_other_line(ax, found, levels)
+            _line(ax, [[a.others[PLAIN] == a.cell for a in level] for level in levels], PLAIN, colour=_PLAIN, width=1.5)
+            _line(ax, [[a.right for a in level] for level in levels], "trad-array robust", colour=_OURS, width=2.4)
             _percent_axis(ax)
         across[0].set_ylabel(f"{layout}\nright cell, %")
     for ax, (mismatch, text) in zip(axes[0], _MISMATCHES.items(), strict=True):
@@ -73,37 +72,25 @@ def _accuracy(found: Found, layouts: Sequence[str]) -> "Figure":
     return figure
 
 
-def _line(ax: "Axes", found: Found, layout: str, mismatch: str, method: str | None, *, colour: str) -> None:
-    """Right answers over SNR with their 95 % intervals; ours when no method is named."""
-    shares, lows, highs, n = [], [], [], 0
-    for snr_db in SNRS_DB:
-        hits = _hits(found.of(f"{layout}: levels {mismatch}", snr_db=snr_db), method)
-        if not hits:
-            return
-        n = len(hits)
-        low, high = wilson(sum(hits), n)
-        shares.append(100.0 * sum(hits) / n)
-        lows.append(100.0 * float(low))
-        highs.append(100.0 * float(high))
-    name = "trad-array robust" if method is None else method
-    width = 2.4 if method is None else 1.5
-    style = "o-" if method in (None, PLAIN) else "o--"
-    ax.plot(SNRS_DB, shares, style, color=colour, linewidth=width, markersize=4, label=f"{name} ({n} scenes)")
-    if method in (None, PLAIN):
-        ax.fill_between(SNRS_DB, lows, highs, color=colour, alpha=0.15, linewidth=0)
+def _line(ax: "Axes", levels: Sequence[Sequence[bool]], name: str, *, colour: str, width: float) -> None:
+    """Right answers over SNR with their 95 % intervals."""
+    n = len(levels[0])
+    right = np.array([sum(hits) for hits in levels])
+    low, high = wilson(right, n)
+    label = f"{name} ({n} scenes)"
+    ax.plot(SNRS_DB, 100.0 * right / n, "o-", color=colour, linewidth=width, markersize=4, label=label)
+    ax.fill_between(SNRS_DB, 100.0 * low, 100.0 * high, color=colour, alpha=0.15, linewidth=0)
 
 
-def _hits(answers: Sequence[Answer], method: str | None) -> list[bool]:
-    if method is None:
-        return [answer.right for answer in answers]
-    return [answer.others[method] == answer.cell for answer in answers if method in answer.others]
-
-
-def _best_peers(found: Found, layouts: Sequence[str]) -> list[str]:
-    """The two peers with most right answers over everything that is drawn."""
-    answers = [a for layout in layouts for m in _MISMATCHES for a in found.of(f"{layout}: levels {m}")]
-    peers = [method for method in found.methods() if method != PLAIN]
-    return sorted(peers, key=lambda peer: -sum(_hits(answers, peer)))[: len(_PEERS)]
+def _best_other_line(ax: "Axes", found: Found, levels: Sequence[Sequence[Answer]]) -> None:
+    """At each level the other package or method that has most right there: more than any one of them reaches."""
+    others = [method for method in found.methods() if method != PLAIN]
+    heard = [[answer for answer in level if all(method in answer.others for method in others)] for level in levels]
+    if not others or not all(heard):
+        return
+    best = [100.0 * max(np.mean([a.others[m] == a.cell for a in level]) for m in others) for level in heard]
+    label = f"whichever of {len(others)} other methods is best there ({len(heard[0])} scenes)"
+    ax.plot(SNRS_DB, best, "o--", color=_OTHERS, linewidth=1.5, markersize=4, label=label)
 
 
 def _reliability(found: Found, layouts: Sequence[str]) -> "Figure":

@@ -75,9 +75,9 @@ def _comparison(found: Found, missing: Mapping[str, str]) -> Iterator[str]:
 def write_grid(found: Found, *, scenes: int) -> Path:
     """The whole grid of `--full`: right cells in per cent, ours and plain SRP."""
     blocks = [
-        "# Localization: the whole grid\n\n*Written by `make bench-localization-full`; changes by hand are lost. "
-        f"Simulated.* Right cells in per cent, ours / plain SRP, {scenes} scenes each (interval: at most +- 7 points "
-        "with 200)."
+        "---\norphan: true\n---\n\n# Localization: the whole grid\n\n*Written by `make bench-localization-full`; "
+        f"changes by hand are lost. Simulated.* Right cells in per cent, ours / plain SRP, {scenes} scenes each "
+        "(interval: at most +- 7 points with 200)."
     ]
     for layout in FOUR_MICS:
         for mismatch in GRID_MISMATCHES:

@@ -42,9 +42,9 @@ def _price(task: _Task) -> float:
     """Seconds, roughly, on a core that does nothing else."""
     group, first, last, _ = task
     if group.layout == CONTAINER:
-        return 1.0 * (last - first)
+        return 0.7 * (last - first)
     if group.taps:
-        return 1.5 * (last - first)
+        return 0.7 * (last - first)
     simulated = 0.05 * max(condition.duration_s for condition in group.conditions) + 0.03
     heard = max(len(group.snrs_db), 1) * (0.01 + 0.007 * len(group.windows) + 0.007 * group.dead)
     by_peers = max(len(group.snrs_db), 1) * 0.08 * max(min(last, group.peers) - first, 0)

@@ -90,7 +90,7 @@ def _of_layout(layout: str, n: int, peers: int) -> list[Group]:
                 (replace(level, mismatch=m),),
                 n,
                 snrs_db=SNRS_DB,
-                peers=3 * peers // 4,
+                peers=peers // 2,
                 dead=m == "M1",
             )
             for m in ("M0", "M1", "M2")
@@ -101,15 +101,15 @@ def _of_layout(layout: str, n: int, peers: int) -> list[Group]:
             )
             for m in ("M0", "M1")
         ),
-        Group(f"{layout}: guard", tuple(replace(c, mismatch="M1", place="guard") for c in loud), n // 2, bare=True),
+        Group(f"{layout}: guard", tuple(replace(c, mismatch="M1", place="guard") for c in loud), n // 4, bare=True),
         *(
-            Group(f"{layout}: calibrated {m}", (replace(usual, mismatch=m),), n // 5, bare=True, taps=True)
-            for m in ("M2", "M2-all")
+            Group(f"{layout}: calibrated {m}", (replace(usual, mismatch=m),), arrays, bare=True, taps=True)
+            for m, arrays in (("M2", n // 5), ("M2-all", n // 10))
         ),
         Group(
             f"{layout}: answer",
             (replace(level, mismatch="M1", duration_s=2.0),),
-            n // 2,
+            n // 4,
             snrs_db=(0.0, 10.0),
             windows=WINDOWS_S,
             bare=True,

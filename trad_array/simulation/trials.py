@@ -25,7 +25,8 @@ MISMATCHES = {"none": 0.0, "layout": 1.0, "double": 2.0}
 _JET_M = 0.1
 # Nothing sounds inside a microphone.
 _CLEAR_M = 0.02
-_ONSET_S, _PRE_ROLL_S, _AFTER_S = 0.7, 0.5, 0.05
+# As much sound before the onset as the chain gives its localizer.
+_ONSET_S, _PRE_ROLL_S, _AFTER_S = 2.2, 2.0, 0.05
 
 
 @dataclass(frozen=True, slots=True)
