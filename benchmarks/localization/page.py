@@ -45,7 +45,7 @@ def write(
             blocks += [f"![{_PICTURES[n]}](figures/{n})" for n in list(_PICTURES)[1:] if (FIGURES / n).exists()]
     blocks += list(_comparison(found, missing))
     blocks.append(f"## Time\n\nOne event of 1 s, 52 cells, one thread, all methods in turn in the same run. Ours is "
-                  f"given half a second of background as well. {_TIME_NOTE}\n\n{_table(speed)}")  # fmt: skip
+                  f"given two seconds of background as well. {_TIME_NOTE}\n\n{_table(speed)}")  # fmt: skip
     PAGE.write_text("\n\n".join(blocks) + "\n", encoding="utf-8")
     return PAGE
 

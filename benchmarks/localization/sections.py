@@ -31,7 +31,7 @@ def sections(found: Found) -> list[Section]:
     """All tables for which there are answers, in the order of the page."""
     names = [layout for layout in FOUR_MICS if found.of(f"{layout}: exact")]
     parts = [part for build in _BUILDERS if names for part in [build(found, names)]]
-    return [*parts, *_container(found)]
+    return [part for part in (*parts, *_container(found)) if part.rows]
 
 
 def _worst_of(text: str, found: Sequence[rows.Row]) -> rows.Row:

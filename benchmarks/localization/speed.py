@@ -39,7 +39,7 @@ def measured(*, events: int, seed: int) -> list[rows.Row]:
 
 
 def _one_event(case: Case, layout: Layout, peers: list[Peer]) -> list[tuple[str, float]]:
-    """Ours hears half a second of background too: it uses it."""
+    """Ours hears two seconds of background too: it uses them."""
     found = [(OURS, _seconds(lambda: Robust()(case.cut, layout, speed_of_sound=layout.speed_of_sound, onset=ONSET)))]
     for peer in peers:
         found.append((peer.name, _seconds(lambda peer=peer: named_by(peer, case, layout))))  # type: ignore[misc]

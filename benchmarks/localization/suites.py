@@ -81,8 +81,8 @@ def _of_layout(layout: str, n: int, peers: int) -> list[Group]:
     mixed = tuple(Condition(layout, rt60_s, snr_db) for snr_db in (-15.0, *SNRS_DB[1:]) for rt60_s in RT60S_S)
     loud = tuple(Condition(layout, rt60_s, snr_db) for snr_db in (0.0, 10.0, 20.0) for rt60_s in RT60S_S)
     groups = [
-        Group(f"{layout}: exact", mixed, 2 * n, peers=peers),
-        Group(f"{layout}: weak", (Condition(layout, 0.64, WEAK_DB[layout]),), 2 * n, peers=peers),
+        Group(f"{layout}: exact", mixed, n, peers=peers),
+        Group(f"{layout}: weak", (Condition(layout, 0.64, WEAK_DB[layout]),), 3 * n // 2, peers=peers),
         *(Group(f"{layout}: {m}", (replace(usual, mismatch=m),), n, peers=peers) for m in ("air", "jet", "M2-all")),
         *(
             Group(
