@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trad_array_cli.options import channel_map_option, layout_option, model_option, temperature_option
+from trad_array_cli.report import say
 
 if TYPE_CHECKING:
     from trad_array.chain import Chain
@@ -81,6 +82,10 @@ def chain_options(function: Callable[..., int]) -> Callable[..., int]:
     return command
 
 
+# Layouts with more cells are not checked at every start.
+_CHECKED_CELLS = 500
+
+
 @dataclass(frozen=True, slots=True)
 class ChainChoice:
     """What a person chose with `chain_options`."""
@@ -109,6 +114,7 @@ class ChainChoice:
 
         if self.model_path and self.scorer:
             raise click.UsageError("expected --model or --scorer, found both")
+        _warn_of_alike_cells(self.layout)
         own = self.scorer not in (None, "excess")
         chain = make_chain(
             self.layout,
@@ -121,6 +127,17 @@ class ChainChoice:
         release_frames = max(1, round(self.release_s * chain.features.fs / chain.features.hop))
         chain = chain.with_events(Trigger(release_frames=release_frames))
         return replace(chain, window=CutRule(window_s=self.window_s))
+
+
+def _warn_of_alike_cells(layout: "Layout") -> None:
+    """Say so when the array cannot tell some of its cells apart; a large layout would take a second each time."""
+    from trad_array_geometry.check import check_layout
+
+    if layout.n_cells > _CHECKED_CELLS:
+        return
+    found = check_layout(layout)
+    if found.alike:
+        say(f"{layout.id}: {found.sentence}")
 
 
 def with_progress(blocks: Iterator[Any], *, total_s: float, label: str) -> Iterator[Any]:

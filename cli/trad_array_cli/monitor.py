@@ -59,6 +59,7 @@ def command(
     source = find_source(replay, channels=choice.layout.mic_channels, channel_map=channel_map)
     origin = Origin(source=replay, model=choice.model_name)
     told, alarms, heard_s = OpenEvents(), set[int](), 0.0
+    said: dict[int, str] = {}
     with RecordingReader(source, fs=chain.features.fs) as reader:
         say(f"watching {replay}: {reader.duration_s:.1f} s, layout {choice.layout.id}, {choice.model_name}")
         blocks = reader.blocks(block_s=block_samples / reader.file_fs)
@@ -70,7 +71,7 @@ def command(
                 for event in events:
                     if event.level == "alarm":
                         alarms.add(event.detection.onset)
-                    _tell(event, chain, origin, as_json=as_json)
+                    _tell(event, chain, origin, said, as_json=as_json)
                 heard_s += len(output.heard.scores.starts) * chain.features.hop / chain.features.fs
         except KeyboardInterrupt:
             say(f"stopped after {heard_s:.1f} s; open events: {len(told.events)}")
@@ -88,16 +89,24 @@ def _in_real_time(blocks: "Iterator[Block]") -> "Iterator[Block]":
         yield block
 
 
-def _tell(event: "Event", chain: "Chain", origin: "Origin", *, as_json: bool) -> None:
+def _tell(event: "Event", chain: "Chain", origin: "Origin", said: dict[int, str], *, as_json: bool) -> None:
+    """Every message for programs; for people, an update only when it says something else (`said`, by onset)."""
     from trad_array.events import event_json
 
     record = event_json(event, chain, origin)
     if as_json:
         emit(record)
-    elif record["state"] == "end":
+        return
+    if record["state"] == "end":
+        said.pop(event.detection.onset, None)
         click.echo(f"end     {event_line(record)}")
-    else:
-        click.echo(f"{record['state']:7} {record['onset_s']:.2f} s: {record['level'].upper()}: {_words(record)}")
+        return
+    words = f"{record['level'].upper()}: {_words(record)}"
+    if said.get(event.detection.onset) == words:
+        return
+    said[event.detection.onset] = words
+    after = "" if record["heard_s"] is None else f" (after {record['heard_s']:.2f} s)"
+    click.echo(f"{record['state']:7} {record['onset_s']:.2f} s: {words}{after}")
 
 
 def _words(record: dict[str, Any]) -> str:

@@ -27,10 +27,10 @@ def test_an_event_at_several_levels_is_the_one_simulated_alone(bench):
     assert [at.snr_db for at in family] == [0.0, 20.0]
     assert quiet.cell == loud.cell == alone.cell
     assert np.abs(quiet.cut.samples - alone.cut.samples).max() < 1e-6
-    before = slice(0, round(0.4 * scenes.FS))
+    onset = round(scenes.PRE_ROLL_S * scenes.FS)
+    before = slice(0, onset - round(0.1 * scenes.FS))
     assert np.abs(loud.cut.samples[:, before] - quiet.cut.samples[:, before]).max() < 1e-4  # ringing of the delays
-    after = slice(round(scenes.PRE_ROLL_S * scenes.FS), None)
-    assert loud.cut.samples[:, after].std() > 3 * quiet.cut.samples[:, after].std()
+    assert loud.cut.samples[:, onset:].std() > 3 * quiet.cut.samples[:, onset:].std()
 
 
 def test_the_oracle_knows_the_cell_when_nothing_is_off(bench):
@@ -57,9 +57,10 @@ def test_every_group_has_a_name_of_its_own_and_the_tuning_seeds_are_refused(benc
 def test_a_small_run_fills_every_table(bench):
     suites, trials, sections = bench("suites"), bench("trials"), bench("sections")
     groups = suites.quick(["row-corners"], scenes=5, peers=0)
-    found = bench("counts").Found(a for group in groups for a in trials.work(group, 0, min(group.scenes, 2), 1))
+    found = bench("counts").Found(a for group in groups for a in trials.work(group, 0, 1 if group.taps else 2, 1))
     parts = sections.sections(found)
-    assert {"Right cell", "After calibration", "Credible sets", "From somewhere else"} < {part.title for part in parts}
+    assert len(parts) == 8
+    assert all(part.rows for part in parts)
     for row in (row for part in parts for row in part.rows):
         assert row.n >= 1
         assert row.low <= row.value + 1e-9

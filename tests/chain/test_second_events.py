@@ -12,6 +12,7 @@ from trad_array.localization.cut import CutRule
 from trad_array.localization.place import Placed
 from trad_array.localization.watch import WatchRule, WatchState, begin, first_place
 from trad_array.records import Block, CellMap, Detection
+from trad_array.simulation import simulate_scene
 from trad_array_geometry import load_layout
 
 FS = 16_000
@@ -189,3 +190,22 @@ def test_a_second_vent_can_be_waited_for_with_other_numbers(two_vents):
     assert [event.cell_map.best for event in hear(chain, two_vents)] == [1]
     chain = replace(chain, watch=WatchRule(hop_s=0.25))
     assert [event.cell_map.best for event in hear(chain, two_vents)] == [1, 10]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("duration_s", [0.05, 8.0])
+def test_a_click_of_fifty_milliseconds_and_a_long_hiss_are_both_named(shipped_layout, duration_s):
+    rng = np.random.default_rng(int(1_000 * duration_s))
+    scene = simulate_scene(
+        shipped_layout,
+        rng=rng,
+        cell=shipped_layout.cell_names[9],
+        rt60_s=0.4,
+        snr_db=10.0,
+        seconds=4.0 + duration_s,
+        onset_s=2.5,
+        duration_s=duration_s,
+    )
+    (event,) = hear(make_chain(shipped_layout), scene.recording)
+    assert event.cell_map.best == 9
+    assert event.detection.onset / 16_000 == pytest.approx(2.5, abs=0.1)

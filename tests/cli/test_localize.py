@@ -168,3 +168,22 @@ def test_an_event_without_a_map_has_no_aligned_channels(cli, vent, tmp_path):
     assert "not localizable" in out
     assert "not drawn: " in err
     assert not (tmp_path / "c.png").exists()
+
+
+def test_monitor_says_an_update_to_people_only_when_it_says_something_else(cli, vent):
+    _, out, _ = cli("monitor", "--replay", vent, *PACK, "--fast")
+    lines = [line.split(" (after")[0].removeprefix("update").strip() for line in out.splitlines()]
+    updates = [line for line in out.splitlines() if line.startswith("update")]
+    assert 1 <= len(updates) <= 4
+    assert len(set(lines)) == len(lines)
+    assert "(after 0." in updates[0]
+
+
+def test_cells_that_look_alike_to_the_array_are_named_at_the_start(cli, vent, tmp_path):
+    shown = cli("layouts", "show", "pack-corners")[1]
+    alike = shown.replace("pitch_m = 0.073", "pitch_m = 0.004").replace("row_pitch_m = 0.178", "row_pitch_m = 0.004")
+    assert alike != shown
+    (tmp_path / "alike.toml").write_text(alike)
+    _, _, err = cli("localize", vent, "--layout", tmp_path / "alike.toml")
+    assert "cannot tell all cells apart" in err
+    assert "cannot tell all cells apart" not in cli("localize", vent, *PACK)[2]
