@@ -87,7 +87,7 @@ def _options() -> argparse.Namespace:
     size.add_argument("--full", action="store_true", help="the whole grid as well")
     parser.add_argument("--suites", nargs="+", choices=suites.SUITES, default=list(suites.SUITES))
     parser.add_argument("--scenes", type=int, default=200, help="of most conditions; some take twice or half of it")
-    parser.add_argument("--peer-scenes", type=int, default=40, help="the first so many are heard by the peers too")
+    parser.add_argument("--peer-scenes", type=int, default=30, help="the first so many are heard by the peers too")
     parser.add_argument("--timed", type=int, default=40, help="events whose time is taken")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
