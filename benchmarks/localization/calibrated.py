@@ -12,7 +12,7 @@ from trad_array_geometry import Layout
 # As many taps as the issue allows, each 3 mm beside the valve it is meant for.
 N_TAPS, ASIDE_M, TAP_SNR_DB = 8, 0.003, 10.0
 # Vents that each calibrated array then hears.
-EVENTS = 5
+EVENTS = 8
 
 
 def calibrated_array(layout: Layout, condition: Condition, *, seed: int, number: int) -> tuple[Layout, Layout]:

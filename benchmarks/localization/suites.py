@@ -82,7 +82,7 @@ def _of_layout(layout: str, n: int, peers: int) -> list[Group]:
     loud = tuple(Condition(layout, rt60_s, snr_db) for snr_db in (0.0, 10.0, 20.0) for rt60_s in RT60S_S)
     groups = [
         Group(f"{layout}: exact", mixed, n, peers=peers),
-        Group(f"{layout}: weak", (Condition(layout, 0.64, WEAK_DB[layout]),), 3 * n // 2, peers=peers),
+        Group(f"{layout}: weak", (Condition(layout, 0.64, WEAK_DB[layout]),), n, peers=peers),
         *(Group(f"{layout}: {m}", (replace(usual, mismatch=m),), n, peers=peers) for m in ("air", "jet", "M2-all")),
         *(
             Group(
@@ -104,7 +104,7 @@ def _of_layout(layout: str, n: int, peers: int) -> list[Group]:
         Group(f"{layout}: guard", tuple(replace(c, mismatch="M1", place="guard") for c in loud), n // 4, bare=True),
         *(
             Group(f"{layout}: calibrated {m}", (replace(usual, mismatch=m),), arrays, bare=True, taps=True)
-            for m, arrays in (("M2", n // 5), ("M2-all", n // 10))
+            for m, arrays in (("M2", n // 8), ("M2-all", n // 16))
         ),
         Group(
             f"{layout}: answer",
