@@ -56,7 +56,7 @@ def test_every_group_has_a_name_of_its_own_and_the_tuning_seeds_are_refused(benc
 @pytest.mark.slow
 def test_a_small_run_fills_every_table(bench):
     suites, trials, sections = bench("suites"), bench("trials"), bench("sections")
-    groups = suites.quick(["row-corners"], scenes=5, peers=0)
+    groups = suites.quick(["row-corners"], scenes=16, peers=0)
     found = bench("counts").Found(a for group in groups for a in trials.work(group, 0, 1 if group.taps else 2, 1))
     parts = sections.sections(found)
     assert len(parts) == 8
