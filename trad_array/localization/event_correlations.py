@@ -86,8 +86,9 @@ def event_correlations(
     ----------
     samples : array, shape (n_mics, n), full scale = 1
     onset : int
-        Index of the first sample of the event; what lies before it is background. Without 0.1 s of background nothing
-        is subtracted, and the weighting is PHAT.
+        Index of the first sample of the event; what lies before it is background. Without 0.16 s before it (0.1 s of
+        background and the guard) nothing is subtracted, and each frequency has the weight of
+        its coherence over the frames.
     fs : int, Hz
     max_delay_s : float, s, largest delay of any pair
     pairs : array, shape (n_pairs, 2), or None

@@ -60,10 +60,10 @@ class Certainty:
     table reports, with mismatches of all sizes in them.
 
     cells : temper of the evidence among cells
-    elsewhere, loudness, bias : the log-odds of "elsewhere" are ``elsewhere * (room - cells) - loudness * log(z) +
-        bias``
+    elsewhere, loudness, bias : the log-odds of "elsewhere" are
+        ``elsewhere * (room - cells) - loudness * log(z) + bias``
         with the log-evidences of both and the height of the peaks over the noise. The bias stands for everyday sounds
-        being more frequent than vents.
+        being more frequent than vents; it is rounded down from the fit's, which varies by about 1 with the scenes.
     """
 
     cells: float = 1.0
@@ -161,11 +161,6 @@ class Robust:
             (float(log_prior), tolerant(found, height=height, pair_sigmas_s=sigmas, factor=temper(n_mics)))
             for log_prior, sigmas in zip(known.log_scale_prior, known.pair_sigmas_s, strict=True)
         ]
-
-
-def _mean_evidence(cells: NDArray[np.float64]) -> float:
-    """Log-evidence of "a cell", each being as probable."""
-    return float(log_sum(cells) - np.log(len(cells)))
 
 
 @lru_cache(maxsize=16)
