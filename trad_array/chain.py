@@ -188,12 +188,12 @@ def make_chain(
         layout.n_mics,
         fuser=fuser or KOfN(),
         voters=tuple(int(k) for k in layout.array_mics),
-        events=events or Trigger(),
     )
     if model is not None:
         hearing = replace(hearing, scorer=model.scorer, calibration=model.calibration)
     elif scorer is not None:
         hearing = replace(hearing, scorer=scorer, calibration=Calibration.identity())
+    hearing = replace(hearing, events=events or Trigger.for_features(hearing.features))
     return Chain(
         layout,
         hearing=hearing,

@@ -16,7 +16,7 @@ from trad_array.detection.fusion import Fuser, KOfN
 from trad_array.detection.live import LiveRule, LiveState, live_step
 from trad_array.detection.trigger import EventRule, Trigger
 from trad_array.errors import ConfigError
-from trad_array.features import FeatureSpec, NoiseFloor, log_mel
+from trad_array.features import FeatureSpec, NoiseFloor, frames_of
 from trad_array.features.noise_floor import FloorState, above_floor, learn_floor, relearn_floor, start_floor
 from trad_array.records import Block, Detection, Ended, Fault, FloatArray, Fused, Scores
 from trad_array.scoring.excess import EXCESS_CALIBRATION, Excess
@@ -47,9 +47,9 @@ class HearingState:
 
     carry : (n_mics, < n_fft), samples whose frames are not whole yet
     carry_start : sample index of the first of them
-    tick : (n_mics, < tick_frames, n_mels), dB re full scale, frames since the last tick
+    tick : (n_mics, < tick_frames, n_values), frames since the last tick, before the floor is taken off
     tick_active : an event was on, or may have been beginning, in one of them
-    context : (n_mics, context - 1, n_mels), frames before the next one, as the scorer was fed; None at the start
+    context : (n_mics, context - 1, n_values), frames before the next one, as the scorer was fed; None at the start
     floor, live : see their modules
     events : state of the event rule
     """
@@ -111,14 +111,14 @@ class Hearing:
 
     def start(self, *, at: int = 0) -> HearingState:
         """State before the first block, which begins at sample `at`."""
-        n_mels = self.features.n_mels
+        n_values = self.features.n_values
         return HearingState(
             carry=np.zeros((self.n_mics, 0), np.float32),
             carry_start=at,
-            tick=np.zeros((self.n_mics, 0, n_mels), np.float32),
+            tick=np.zeros((self.n_mics, 0, n_values), np.float32),
             tick_active=False,
             context=None,
-            floor=start_floor(self.n_mics, n_mels),
+            floor=start_floor(self.n_mics, n_values),
             live=LiveState(live=np.ones(self.n_mics, dtype=np.bool_)),
             events=self.events.start(),
         )
@@ -175,7 +175,7 @@ class Hearing:
         state = replace(state, context=context, events=events, tick=tick, tick_active=active)
         faults: tuple[Fault, ...] = ()
         if found.too_long:
-            state = replace(state, floor=start_floor(self.n_mics, self.features.n_mels))
+            state = replace(state, floor=start_floor(self.n_mics, self.features.n_values))
             faults = tuple(_steady(at) for at in found.too_long)
         if tick.shape[1] == self.floor.tick_frames:
             state, dead = self._end_tick(state, int(frames.starts[-1]) + self.features.n_fft)
@@ -183,7 +183,8 @@ class Hearing:
         return state, Heard(scores, fused, found.detections, found.ended, faults)
 
     def _end_tick(self, state: HearingState, at: int) -> tuple[HearingState, tuple[Fault, ...]]:
-        live, faults = live_step(self.live, state.live, state.tick, at)
+        sounding = self.live.sounding(state.tick, self.features)
+        live, faults = live_step(state.live, sounding, at)
         floor = state.floor
         if self.features.front_end == "floor":
             back = live.live & ~state.live.live
@@ -225,9 +226,9 @@ def join_heard(heard: Sequence[Heard]) -> Heard:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Frames:
-    """Log-mel frames on their way through a step.
+    """Frames on their way through a step.
 
-    values : (n_mics, n_frames, n_mels), dB re full scale
+    values : (n_mics, n_frames, n_values), dB re full scale or samples
     starts : (n_frames,), index of each frame's first sample
     """
 
@@ -245,14 +246,14 @@ class _Frames:
 def _frame_step(spec: FeatureSpec, state: HearingState, block: Block) -> tuple[HearingState, _Frames]:
     """Frames that became whole with this block; frame k covers samples [k * hop, k * hop + n_fft)."""
     samples = np.concatenate([state.carry, block.samples], axis=1)
-    values = log_mel(samples, spec)
+    values = frames_of(samples, spec)
     used = values.shape[1] * spec.hop
     starts = state.carry_start + np.arange(0, used, spec.hop, dtype=np.int64)
     return replace(state, carry=samples[:, used:], carry_start=state.carry_start + used), _Frames(values, starts)
 
 
 def _context_step(context: int, before: FloatArray | None, frames: FloatArray) -> tuple[FloatArray | None, FloatArray]:
-    """Each frame with those before it: (n_mics, n_frames, context, n_mels); the first frame stands for its past."""
+    """Each frame with those before it: (n_mics, n_frames, context, n_values); the first frame stands for its past."""
     if context == 1:
         return None, frames[:, :, None, :]
     if before is None:

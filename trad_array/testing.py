@@ -13,13 +13,15 @@ from trad_array.scoring.frame_scorer import FrameScorer
 from trad_array_geometry import Layout, layout_names, load_layout, travel_times
 
 TOLERANCE = 1e-5
+# What frames of each front end look like.
+_RANGES = {"absolute": (-100.0, 20.0), "floor": (-10.0, 40.0), "waveform": (-0.1, 0.1)}
 
 
 def check_scorer(scorer: FrameScorer, *, seed: int = 0) -> None:
     """Scores do not depend on batches, follow the channels, are finite, and leave their input as it was."""
     rng = np.random.default_rng(seed)
-    shape = (3, 40, scorer.context, scorer.features.n_mels)
-    low, high = (-100.0, 20.0) if scorer.features.front_end == "absolute" else (-10.0, 40.0)
+    shape = (3, 40, scorer.context, scorer.features.n_values)
+    low, high = _RANGES[scorer.features.front_end]
     frames = rng.uniform(low, high, shape).astype(np.float32)
     before = frames.copy()
     whole = scorer.score(frames)
@@ -30,7 +32,8 @@ def check_scorer(scorer: FrameScorer, *, seed: int = 0) -> None:
         _require(_close(np.concatenate(parts, axis=1), whole), f"expected the same scores in batches of {size}")
     order = [2, 0, 1]
     _require(_close(scorer.score(frames[order]), whole[order]), "expected scores to follow the order of channels")
-    for name, level in (("silence", -100.0), ("full scale", 60.0)):
+    quiet, loud = (0.0, 1.0) if scorer.features.front_end == "waveform" else (-100.0, 60.0)
+    for name, level in (("silence", quiet), ("full scale", loud)):
         extreme = scorer.score(np.full(shape, level, dtype=np.float32))
         _require(bool(np.isfinite(extreme).all()), f"expected finite scores for {name}")
 

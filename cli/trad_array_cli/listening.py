@@ -124,8 +124,7 @@ class ChainChoice:
             localizer=make_localizer(self.localizer),
             temperature_c=self.temperature_c,
         )
-        release_frames = max(1, round(self.release_s * chain.features.fs / chain.features.hop))
-        chain = chain.with_events(Trigger(release_frames=release_frames))
+        chain = chain.with_events(Trigger.for_features(chain.features, release_s=self.release_s))
         return replace(chain, window=CutRule(window_s=self.window_s))
 
 

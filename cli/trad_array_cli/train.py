@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from trad_array.learning.kinds import KINDS
 from trad_array_cli.main import SOME_FAILED
 from trad_array_cli.options import json_option, out_option, seed_option
 from trad_array_cli.report import emit, say
@@ -25,9 +26,9 @@ NAME_PATTERN = "{name}_ch{channel}.wav"
 @click.option(
     "--scorer",
     "kind",
-    type=click.Choice(["attention-ae", "ae", "gaussian", "cnn"]),
+    type=click.Choice(list(KINDS)),
     required=True,
-    help="What to fit. cnn learns from abnormal recordings too, the others from normal ones alone.",
+    help="What to fit. Some kinds learn from abnormal recordings too, most from normal ones alone.",
 )
 @click.option(
     "--data",
@@ -173,7 +174,7 @@ def _loss_text(loss: float | None) -> str | None:
 
 @contextmanager
 def _watching(out: Path) -> Iterator[Any]:
-    from trad_array.learning.training import Watch
+    from trad_array.learning.job import Watch
 
     reading, training = Bar("reading"), Bar("training")
     try:

@@ -40,25 +40,25 @@ def watch(rule, picture, block):
 )
 @pytest.mark.parametrize("block", [1, 2, 5, 100])
 def test_one_onset_per_event_however_the_stream_is_cut(picture, onsets, ends, block):
-    rule = Trigger(on=4, off=1, hold_frames=2, release_frames=3, max_frames=50, fresh=0)
+    rule = Trigger(on=4, off=1, hold_frames=2, release_frames=3, max_frames=50, fresh=0, old=0)
     _, seen = watch(rule, picture, block)
     assert tuple(d.onset // HOP for f in seen for d in f.detections) == onsets
     assert tuple(e.end // HOP for f in seen for e in f.ended) == ends
 
 
 def test_the_onset_is_the_first_sample_that_the_quiet_frame_before_did_not_hear():
-    _, seen = watch(Trigger(on=4, off=1, hold_frames=2, release_frames=3, fresh=7), "..##....", 100)
+    _, seen = watch(Trigger(on=4, off=1, hold_frames=2, release_frames=3, fresh=7, old=7), "..##....", 100)
     assert seen[0].detections[0].onset == 2 * HOP + 7
 
 
 def test_an_event_carries_the_highest_scores_of_each_channel():
-    _, seen = watch(Trigger(on=1, off=1, hold_frames=2, release_frames=3, fresh=0), ".--#-...", 3)
+    _, seen = watch(Trigger(on=1, off=1, hold_frames=2, release_frames=3, fresh=0, old=0), ".--#-...", 3)
     (ended,) = [e for f in seen for e in f.ended]
     assert (ended.peak, ended.channels) == (5.0, (5.0, 2.5))
 
 
 def test_a_sound_that_never_ends_is_ended_and_said():
-    rule = Trigger(on=4, off=1, hold_frames=2, release_frames=3, max_frames=20, fresh=0)
+    rule = Trigger(on=4, off=1, hold_frames=2, release_frames=3, max_frames=20, fresh=0, old=0)
     state, seen = watch(rule, "..." + "#" * 20, 4)
     assert [at // HOP for f in seen for at in f.too_long] == [22]
     assert not rule.active(state)

@@ -11,8 +11,9 @@ from trad_array.chain import score_recording
 from trad_array.errors import AudioError, ConfigError
 from trad_array.features import FeatureSpec
 from trad_array.learning.dataset import find_dataset
+from trad_array.learning.job import Watch
 from trad_array.learning.options import TrainingOptions
-from trad_array.learning.training import BatchReadingWarning, Watch, fit, train_to_file
+from trad_array.learning.training import BatchReadingWarning, fit, train_to_file
 from trad_array.scoring import load_model
 
 KINDS = [

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from trad_array.features import FeatureSpec
 from trad_array.records import Fault, FloatArray
 from trad_array_geometry import frozen_array
 
@@ -19,6 +20,15 @@ class LiveRule:
 
     dead_db: float = -95.0
     skip_bands: int = 4
+
+    def sounding(self, frames: FloatArray, spec: FeatureSpec) -> NDArray[np.bool_]:
+        """Which microphones sound in a tick of frames, (n_mics, n_frames, n_values), before any floor is taken off.
+
+        Samples have no bands; there a microphone is dead when it does not move at all.
+        """
+        if spec.front_end == "waveform":
+            return np.asarray(np.ptp(frames, axis=(1, 2)) > 0.0)
+        return np.asarray(np.any(frames[:, :, self.skip_bands :] > self.dead_db, axis=(1, 2)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,9 +41,8 @@ class LiveState:
         object.__setattr__(self, "live", frozen_array(self.live, np.bool_))
 
 
-def live_step(rule: LiveRule, state: LiveState, frames: FloatArray, at: int) -> tuple[LiveState, tuple[Fault, ...]]:
-    """Look at one whole tick of frames, shape (n_mics, n_frames, n_mels), dB re full scale; it ends at sample `at`."""
-    live: NDArray[np.bool_] = np.any(frames[:, :, rule.skip_bands :] > rule.dead_db, axis=(1, 2))
+def live_step(state: LiveState, live: NDArray[np.bool_], at: int) -> tuple[LiveState, tuple[Fault, ...]]:
+    """Take which microphones sound in one whole tick, shape (n_mics,); the tick ends at sample `at`."""
     if (live == state.live).all():
         return state, ()
     faults = tuple(_fault(int(channel), bool(live[channel]), at) for channel in np.flatnonzero(live != state.live))

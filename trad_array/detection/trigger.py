@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from trad_array.errors import ConfigError
+from trad_array.features import FeatureSpec
 from trad_array.records import Detection, Ended, FloatArray, Fused, Scores
 
 
@@ -79,6 +80,7 @@ class Trigger:
     release_frames : frames in a row below `off` before it has ended (63 frames of the paper's features are 2.0 s)
     max_frames : an event of this length is ended and taken for the new background (120 s)
     fresh : samples of a frame that the frame before did not hear: its onset cannot be told more finely
+    old : samples of a frame that the frame before heard too
     """
 
     on: float = 6.0
@@ -87,6 +89,24 @@ class Trigger:
     release_frames: int = 63
     max_frames: int = 3750
     fresh: int = 512
+    old: int = 512
+
+    @classmethod
+    def for_features(
+        cls, spec: FeatureSpec, *, on: float = 6.0, off: float = 3.0, hold_s: float = 0.096, release_s: float = 2.0
+    ) -> "Trigger":
+        """The same rule for frames of another length: what counts is how long a sound lasts (120 s at most)."""
+        per_s = spec.fs / spec.hop
+        hold_frames = max(1, round(hold_s * per_s))
+        return cls(
+            on=on,
+            off=off,
+            hold_frames=hold_frames,
+            release_frames=max(1, round(release_s * per_s)),
+            max_frames=max(round(120.0 * per_s), hold_frames + 1),
+            fresh=spec.hop,
+            old=spec.n_fft - spec.hop,
+        )
 
     def __post_init__(self) -> None:
         if not self.off <= self.on:
@@ -122,7 +142,7 @@ class Trigger:
         found = Found()
         for n in range(len(values)):
             channels = scores.values[:, n]
-            state, new = self._frame(state, float(values[n]), int(fused.starts[n]) + self.fresh, channels)
+            state, new = self._frame(state, float(values[n]), int(fused.starts[n]) + self.old, channels)
             if new is not None:
                 found = joined(found, new)
         return state, found

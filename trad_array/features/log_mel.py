@@ -14,6 +14,7 @@ from trad_array.errors import ConfigError
 from trad_array.records import FloatArray
 from trad_array_geometry import frozen_array
 
+FRONT_ENDS = ("floor", "absolute", "waveform")
 # Power below which a band counts as silent; 1e-10 is -100 dB, the default of librosa's power_to_db.
 FLOOR_POWER = 1e-10
 # Frames transformed at a time: an hour in one block must not need the memory of its overlapping windows.
@@ -27,7 +28,8 @@ class FeatureSpec:
     fs : Hz
     n_fft, hop : samples; frame k covers samples [k * hop, k * hop + n_fft)
     n_mels : mel bands between f_min_hz and f_max_hz (Slaney scale and normalisation)
-    front_end : "floor" (decibels above the tracked noise floor) or "absolute" (decibels re full scale)
+    front_end : "floor" (decibels above the tracked noise floor), "absolute" (decibels re full scale), or "waveform"
+        (the samples themselves: a frame is `n_fft` of them, and nothing is said of bands)
 
     The numbers are the paper's (section 3); the front end is our choice.
     """
@@ -48,8 +50,34 @@ class FeatureSpec:
                 f"features: expected 0 <= f_min_hz < f_max_hz <= {self.fs / 2:g}, found "
                 f"{self.f_min_hz:g} and {self.f_max_hz:g}"
             )
-        if self.front_end not in ("floor", "absolute"):
-            raise ConfigError(f'features.front_end: expected "floor" or "absolute", found "{self.front_end}"')
+        if self.front_end not in FRONT_ENDS:
+            raise ConfigError(f'features.front_end: expected one of {", ".join(FRONT_ENDS)}, found "{self.front_end}"')
+
+    @property
+    def n_values(self) -> int:
+        """Numbers in a frame: mel bands, or samples."""
+        return self.n_fft if self.front_end == "waveform" else self.n_mels
+
+
+def frames_of(samples: FloatArray, spec: FeatureSpec) -> FloatArray:
+    """Frames of every channel as a front end takes them up; nothing is padded or centred.
+
+    Parameters
+    ----------
+    samples : array, shape (n_mics, n_samples), full scale = 1
+    spec : FeatureSpec
+
+    Returns
+    -------
+    array, shape (n_mics, n_frames, spec.n_values), n_frames as of `log_mel`; log-mel frames, or for the front end
+        "waveform" a read-only view of the samples
+    """
+    if spec.front_end != "waveform":
+        return log_mel(samples, spec)
+    if samples.shape[1] < spec.n_fft:
+        return np.zeros((samples.shape[0], 0, spec.n_fft), dtype=samples.dtype)
+    view: FloatArray = np.lib.stride_tricks.sliding_window_view(samples, spec.n_fft, axis=1)[:, :: spec.hop]
+    return view
 
 
 def log_mel(samples: FloatArray, spec: FeatureSpec) -> NDArray[np.float32]:

@@ -2,8 +2,9 @@
 
 from trad_array.learning.dataset import Dataset, Segment, find_dataset
 from trad_array.learning.evaluation import SystemResult, evaluate
+from trad_array.learning.job import Watch
 from trad_array.learning.options import TrainingOptions
-from trad_array.learning.training import Fitted, Watch, fit, train_to_file
+from trad_array.learning.training import Fitted, fit, train_to_file
 
 __all__ = [
     "Dataset",

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from trad_array.errors import MissingExtra
 from trad_array.features import FeatureSpec
 from trad_array.learning.frames import Corpus, thinned
+from trad_array.learning.job import Job
 from trad_array.records import FloatArray
 from trad_array.scoring.gaussian import Gaussian
 
@@ -33,10 +33,8 @@ def fit_whitening(values: FloatArray) -> tuple[NDArray[np.float64], NDArray[np.f
     The covariance is shrunk as Ledoit and Wolf (2004) do: that of log-mel frames and of codes has condition numbers
     up to 1e11 and must not be inverted as it is.
     """
-    try:
-        from sklearn.covariance import LedoitWolf
-    except ImportError as trouble:
-        raise MissingExtra("scikit-learn", "train") from trouble
+    from sklearn.covariance import LedoitWolf
+
     fitted = LedoitWolf(store_precision=False).fit(values.astype(np.float64))
     eigenvalues, directions = np.linalg.eigh(fitted.covariance_)
     # Digital silence has no variance at all; the smallest number keeps its distances finite.
@@ -50,3 +48,8 @@ def fit_gaussian(corpus: Corpus, features: FeatureSpec) -> Gaussian:
     rows = [frames.reshape(-1, frames.shape[-1]) for frames in thinned(corpus, max_frames=MAX_COVARIANCE_FRAMES)]
     centre, whitening = fit_whitening(np.concatenate(rows))
     return Gaussian(features=features, centre=centre, whitening=whitening)
+
+
+def fit_kind(job: Job) -> tuple[Gaussian, tuple[float, ...]]:
+    """See `learning.kinds.Kind.fit`."""
+    return fit_gaussian(job.corpus, job.options.features), ()

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trad_array.audio.files import blocks
+from trad_array.detection.trigger import Trigger
 from trad_array.errors import AudioError
 from trad_array.hearing import Hearing, join_heard
 from trad_array.learning.dataset import Dataset, Segment
@@ -146,7 +147,7 @@ def harmonic_mean(values: Iterable[float | None]) -> float | None:
 def ms_per_frame(scorer: FrameScorer) -> float:
     """Median time to score one frame of one microphone, ms, on one thread, as a live chain would."""
     spec = scorer.features
-    noise = np.random.default_rng(0).normal(size=(1, _TIMED_FRAMES, scorer.context, spec.n_mels)).astype(np.float32)
+    noise = np.random.default_rng(0).normal(size=(1, _TIMED_FRAMES, scorer.context, spec.n_values)).astype(np.float32)
     times_s = []
     with _one_thread():
         for frame in range(_TIMED_FRAMES):
@@ -212,7 +213,12 @@ def _test(model: Model, segment: Segment) -> _Tested:
 
 def _heard(model: Model, recording: Recording) -> tuple[FloatArray, int]:
     """Scores by the chain, without the frames in which the floor is learned, and the number of events."""
-    hearing = Hearing(recording.samples.shape[0], scorer=model.scorer, calibration=model.calibration)
+    hearing = Hearing(
+        recording.samples.shape[0],
+        scorer=model.scorer,
+        calibration=model.calibration,
+        events=Trigger.for_features(model.scorer.features),
+    )
     state, steps = hearing.start(), []
     for block in blocks(recording):
         state, step = hearing.step(state, block)

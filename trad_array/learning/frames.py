@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trad_array.errors import AudioError
-from trad_array.features import FeatureSpec, NoiseFloor, log_mel
+from trad_array.features import FeatureSpec, NoiseFloor, frames_of
 from trad_array.features.noise_floor import (
     FloorState,
     above_floor,
@@ -103,7 +103,7 @@ def segment_frames(segment: Segment, recording: Recording, spec: FeatureSpec) ->
     With the front end "floor" the first second goes into the floor and gives no frames. In an abnormal segment the
     floor then stands still, from the true onset on when that is known, as in the chain while an event is active.
     """
-    frames = log_mel(recording.samples, spec)
+    frames = frames_of(recording.samples, spec)
     if spec.front_end == "floor":
         rule = NoiseFloor()
         if segment.label == "normal":

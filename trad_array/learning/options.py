@@ -1,6 +1,6 @@
 """How a scorer is fitted."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from trad_array.errors import ConfigError
 from trad_array.features import FeatureSpec
@@ -48,3 +48,8 @@ class TrainingOptions:
             raise ConfigError(f"context: expected 8 to 1024 frames, found {self.context}")
         if not 0 < self.learning_rate < 1:
             raise ConfigError(f"learning_rate: expected more than 0 and less than 1, found {self.learning_rate:g}")
+
+
+def without_attention(options: TrainingOptions) -> TrainingOptions:
+    """The options of the plain autoencoder, whatever reading was asked for."""
+    return replace(options, attention="none")

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from trad_array.learning.covariance import MAX_COVARIANCE_FRAMES, fit_whitening
-from trad_array.learning.frames import Corpus, FramePool, contexts_of, thinned
+from trad_array.learning.frames import Corpus, FramePool, contexts_of, pool_frames, thinned
+from trad_array.learning.job import Job
 from trad_array.learning.options import TrainingOptions
-from trad_array.learning.torch_loop import Patches, Run, run_epochs, seeded
+from trad_array.learning.torch_loop import Patches, Run, band_statistics, run_epochs, seeded
 from trad_array.scoring.attention_ae import BATCH_FRAMES, N_CODE, N_HIDDEN, AttentionAE, Linear
 
 _HEADS = ("query", "key", "value")
@@ -49,6 +50,14 @@ class Autoencoder(nn.Module):
     def loss(self, frames: torch.Tensor) -> torch.Tensor:
         """Mean squared error of the reconstruction."""
         return nn.functional.mse_loss(self(frames), frames[:, -1])
+
+
+def fit_kind(job: Job) -> tuple[AttentionAE, tuple[float, ...]]:
+    """See `learning.kinds.Kind.fit`."""
+    attention = job.options.attention
+    pool = pool_frames(job.corpus, job.options.features, context=job.options.context if attention == "window" else 1)
+    mean, std = band_statistics(pool)
+    return train_autoencoder(pool, job.corpus, Run.of(job), attention=attention, band_mean=mean, band_std=std)
 
 
 def train_autoencoder(

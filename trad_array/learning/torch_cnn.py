@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from trad_array.features import FeatureSpec
-from trad_array.learning.frames import FramePool
-from trad_array.learning.torch_loop import Patches, Run, run_epochs, seeded
+from trad_array.learning.frames import FramePool, pool_frames, with_warm_up
+from trad_array.learning.job import Job
+from trad_array.learning.torch_loop import Patches, Run, band_statistics, run_epochs, seeded
 from trad_array.scoring.cnn import BLOCK_CHANNELS, CNN, Convolution
 
 # Keeps the division by a channel's standard deviation finite; torch's default.
@@ -34,6 +35,16 @@ class ConvolutionalNetwork(nn.Module):
     def loss(self, patches: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Binary cross-entropy; `target` is 1 for patches of abnormal segments."""
         return nn.functional.binary_cross_entropy_with_logits(self(patches), target)
+
+
+def fit_kind(job: Job) -> tuple[CNN, tuple[float, ...]]:
+    """See `learning.kinds.Kind.fit`."""
+    options, corpus = job.options, job.corpus
+    if options.features.front_end == "floor":
+        corpus = with_warm_up(corpus, n_frames=options.context)
+    pool = pool_frames(corpus, options.features, context=options.context, hop=options.patch_hop, labels=options.labels)
+    mean, std = band_statistics(pool)
+    return train_cnn(pool, Run.of(job), band_mean=mean, band_std=std)
 
 
 def train_cnn(

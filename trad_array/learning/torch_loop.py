@@ -14,7 +14,11 @@ from torch import nn
 
 from trad_array.errors import ConfigError
 from trad_array.learning.frames import FramePool
+from trad_array.learning.job import Job
 from trad_array.learning.options import TrainingOptions
+
+# Standard deviation of a band that hardly varies, dB; digital silence must not be divided by zero.
+_MIN_BAND_STD_DB = 0.1
 
 Bands = NDArray[np.float64]
 Net = TypeVar("Net", bound=nn.Module)
@@ -39,6 +43,20 @@ class Run:
     fingerprint: str
     progress: Callable[[int, int, float], None]
     note: Callable[[str], None]
+
+    @classmethod
+    def of(cls, job: Job) -> "Run":
+        """How the network of a job is trained."""
+        weights, shuffle = job.seeds
+        return cls(
+            options=job.options,
+            weights_seed=weights,
+            shuffle_seed=shuffle,
+            checkpoint=job.checkpoint,
+            fingerprint=job.fingerprint,
+            progress=job.watch.epoch,
+            note=job.watch.note,
+        )
 
     def save(self, net: nn.Module, optimiser: torch.optim.Optimizer, losses: list[float]) -> None:
         """Write the state; a half-written file never takes the place of a whole one."""
@@ -166,3 +184,10 @@ class Patches:
     def __call__(self, samples: torch.Tensor) -> torch.Tensor:
         """Contexts with these indices, shape (batch, context, n_mels)."""
         return self.rows[self.last[samples][:, None] + self.steps]
+
+
+def band_statistics(pool: FramePool) -> tuple[Bands, Bands]:
+    """Mean and standard deviation of each band, dB; every network is fed standardised bands (our choice)."""
+    mean = pool.rows.mean(axis=0, dtype=np.float64)
+    std = pool.rows.std(axis=0, dtype=np.float64)
+    return mean, np.maximum(std, _MIN_BAND_STD_DB)

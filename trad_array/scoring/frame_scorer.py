@@ -27,7 +27,8 @@ class FrameScorer(Protocol):
 
         Parameters
         ----------
-        log_mel : array, shape (n_mics, n_frames, context, n_mels), dB as `features.front_end` says;
+        log_mel : array, shape (n_mics, n_frames, context, features.n_values), dB or samples as
+            `features.front_end` says;
             the frame to be scored is the last of its context
 
         Returns

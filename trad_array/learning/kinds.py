@@ -1,0 +1,59 @@
+"""Every kind of scorer that can be fitted: adding one is a module with a function, and one line here.
+
+Its scorer class is listed in `scoring.model_file.STORED_SCORERS` under the same name.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from trad_array.learning.job import Job
+from trad_array.scoring.frame_scorer import StoredScorer
+
+FitKind = Callable[[Job], tuple[StoredScorer, tuple[float, ...]]]
+
+# Packages that fits import, and what they are called when they are installed.
+TRAINING_PACKAGES: Mapping[str, str] = {"torch": "torch", "sklearn": "scikit-learn"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a scorer is fitted.
+
+    fit : "module:function", which takes a `Job` and gives the scorer and the loss of every epoch, () without epochs
+    about : one line for a person
+    supervised : whether it learns from abnormal recordings too
+    prepare : "module:function" from the options asked for to those of this kind, such as its features, or None
+    packages : whose versions are stored with the model
+    """
+
+    fit: str
+    about: str
+    supervised: bool = False
+    prepare: str | None = None
+    packages: tuple[str, ...] = ("scikit-learn",)
+
+
+_NETWORK = ("scikit-learn", "torch")
+KINDS: Mapping[str, Kind] = {
+    "gaussian": Kind("trad_array.learning.covariance:fit_kind", "distance of a frame from normal ones"),
+    "ae": Kind(
+        "trad_array.learning.torch_autoencoder:fit_kind",
+        "the paper's autoencoder without attention",
+        prepare="trad_array.learning.options:without_attention",
+        packages=_NETWORK,
+    ),
+    "attention-ae": Kind(
+        "trad_array.learning.torch_autoencoder:fit_kind", "the paper's autoencoder with attention", packages=_NETWORK
+    ),
+    "cnn": Kind(
+        "trad_array.learning.torch_cnn:fit_kind", "the paper's supervised network", supervised=True, packages=_NETWORK
+    ),
+}
+
+
+def named(where: str) -> Any:
+    """What stands at "module:name"."""
+    module, _, name = where.partition(":")
+    return getattr(import_module(module), name)
