@@ -144,6 +144,9 @@ class CellMap:
     place_m : (3,), m, where that place is, or None when the localizer does not say
     sharpness : height of the correlation peaks over the spread of the noise; of two maps of one event the sharper
         counts
+    otherwise : what the sound is when it is not from a cell: "elsewhere" (from a place that is told), "diffuse" (loud,
+        and from no place: rain on the roof) or "unplaced" (cannot tell)
+    gate : log-odds that a cell made the sound, before the threshold that a site sets; 0 when the localizer has none
     onset : samples since the stream began
     speed_of_sound : m/s, the value the travel times were computed with
     pair_delays_s : (n_pairs,), s, delay of highest correlation of each microphone pair as heard, which holds what
@@ -161,6 +164,8 @@ class CellMap:
     pairs: NDArray[np.intp]
     place_m: tuple[float, float, float] | None = None
     sharpness: float = 0.0
+    otherwise: str = "elsewhere"
+    gate: float = 0.0
 
     def __post_init__(self) -> None:
         if self.power.ndim != 1 or not np.isfinite(self.power).all():
@@ -179,6 +184,11 @@ class CellMap:
     def from_a_cell(self) -> bool:
         """Whether a cell is more probable than all other places together."""
         return self.elsewhere < 0.5
+
+    @property
+    def verdict(self) -> str:
+        """`cell`, or what the sound is otherwise."""
+        return "cell" if self.from_a_cell else self.otherwise
 
     def credible_set(self, mass: float = 0.9) -> tuple[int, ...]:
         """Fewest cells, most probable first, that hold `mass` of the probability given that a cell made the sound."""

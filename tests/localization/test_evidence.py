@@ -16,7 +16,8 @@ def made(values):
     values = np.atleast_2d(np.asarray(values, dtype=np.float64))
     reach = values.shape[1] // 2
     noise = 1.4826 * np.median(np.abs(values), axis=1)
-    return EventCorrelations(np.arange(-reach, reach + 1) * STEP_S, values, noise)
+    silent = np.zeros(2)
+    return EventCorrelations(np.arange(-reach, reach + 1) * STEP_S, values, noise, silent, silent)
 
 
 def peak_in_noise(rng, *, height, at, noise=0.02, n_pairs=3):

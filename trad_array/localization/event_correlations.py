@@ -29,6 +29,8 @@ _GUARD_S = 0.06
 _LEAST_WEIGHT = 0.1
 # A frame of the background this many times as powerful as its median is an event of its own (a knock) and left out.
 _LOUD = 4.0
+# An event is not taken to be quieter than this share of the background: below it, the difference is chance.
+_LEAST_EVENT = 0.05
 # Frames whose spectra are held at once: a minute of 48 microphones would not fit into memory.
 _BATCH_FRAMES = 256
 # Lags beyond the possible ones, s: they hold no sound, only what noise and echoes make of the correlation. Errors of
@@ -59,11 +61,15 @@ class EventCorrelations:
     delays_s : (n_delays,), s, ascending, centred on 0, `MARGIN_S` farther than any sound should reach
     values : (n_pairs, n_delays), pairs in the order asked for; about 1 where every frequency agrees
     noise : (n_pairs,), spread of the values where no sound is (1.4826 times the median size)
+    level_db : (n_mics,), level of the event alone in the band, dB up to a constant
+    rise_db : (n_mics,), dB, level of event and background over that of the background; NaN without a background
     """
 
     delays_s: NDArray[np.float64]
     values: NDArray[np.float64]
     noise: NDArray[np.float64]
+    level_db: NDArray[np.float64]
+    rise_db: NDArray[np.float64]
 
     @property
     def step_s(self) -> float:
@@ -120,7 +126,22 @@ def event_correlations(
     noise = 1.4826 * np.median(np.abs(values), axis=1)
     kept = slice(reach - used, reach + used + 1)
     delays_s = np.arange(-used, used + 1) / (fs * spec.upsample)
-    return EventCorrelations(delays_s, np.ascontiguousarray(values[:, kept]), np.maximum(noise, 1e-6))
+    level_db, rise_db = _levels(event, background)
+    return EventCorrelations(
+        delays_s, np.ascontiguousarray(values[:, kept]), np.maximum(noise, 1e-6), level_db, rise_db
+    )
+
+
+def _levels(
+    event: NDArray[np.complexfloating], background: NDArray[np.complexfloating] | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`level_db` and `rise_db` of `EventCorrelations`."""
+    heard = np.maximum(np.einsum("fii->i", event).real, 1e-30)
+    if background is None:
+        return 10.0 * np.log10(heard), np.full(len(heard), np.nan)
+    before = np.maximum(np.einsum("fii->i", background).real, 1e-30)
+    alone = np.maximum(heard - before, _LEAST_EVENT * before)
+    return np.asarray(10.0 * np.log10(alone)), np.asarray(10.0 * np.log10(heard / before))
 
 
 def _weighted(

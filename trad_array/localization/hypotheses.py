@@ -12,12 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trad_array.localization.cells import room_grid
+from trad_array.localization.levels import level_patterns_db
 from trad_array_geometry import Layout, max_pair_delays, mic_pairs
 from trad_array_geometry.air import ZERO_CELSIUS_K
 
 # Around the best places of the room: two steps of 40 mm to both sides along each axis; (125, 3), m.
 FINE_OFFSETS_M = 0.04 * (np.indices((5, 5, 5)).reshape(3, -1).T - 2.0)
 
+
+# Height above the valve for levels, which hardly depend on it, m.
+_TYPICAL_JET_M = 0.03
 
 # A layout that does not say how large its room is: sounds may come from so far around cells and microphones, m.
 _ROOM_M = 1.5
@@ -61,6 +65,7 @@ class Hypotheses:
     offset_s : (n_pairs,), s, what the channels' known delays add to every pair delay
     pair_max_s : (n_pairs,), s, largest delay each pair can have
     speeds : (n_air,), m/s; log_air_prior : (n_air,)
+    cell_levels_db, grid_levels_db : (n_rooms, n_cells or n_places, n_mics), see `levels.level_patterns_db`
     """
 
     cell_delays_s: NDArray[np.float64]
@@ -74,6 +79,8 @@ class Hypotheses:
     pair_max_s: NDArray[np.float64]
     speeds: NDArray[np.float64]
     log_air_prior: NDArray[np.float64]
+    cell_levels_db: NDArray[np.float64]
+    grid_levels_db: NDArray[np.float64]
 
     @property
     def max_delay_s(self) -> float:
@@ -109,6 +116,8 @@ def hypotheses(layout: Layout, speed_of_sound: float, prior: Prior, whole: Layou
         pair_max_s=max_pair_delays(mics, speed_of_sound=float(speeds.min())),
         speeds=speeds,
         log_air_prior=log_air,
+        cell_levels_db=level_patterns_db(layout.cells + [0.0, 0.0, _TYPICAL_JET_M], mics),
+        grid_levels_db=level_patterns_db(grid, mics),
     )
 
 

@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 
 from trad_array.localization.event_correlations import EventCorrelations, EventSpec, event_correlations
 from trad_array.localization.evidence import log_sum, peak_height, places, summed, temper, tolerant, within
+from trad_array.localization.gate import Clues, Gate
 from trad_array.localization.hypotheses import FINE_OFFSETS_M, Hypotheses, Prior, differences_m, hypotheses
+from trad_array.localization.levels import level_evidence, level_patterns_db
 from trad_array.localization.packs import PackRule, best_packs
 from trad_array.records import Block, CellMap
 from trad_array_geometry import Layout, mic_pairs
 
 ROOM = "room"
 # The places around which the room is searched finely.
-_BEST_PLACES = 6
+_BEST_PLACES = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,7 +32,7 @@ class Weighed:
 
     cells : (n_weighed,), log-evidence over "no sound", nats
     cell_indices : (n_weighed,), which cells of the layout these are; the others are out of the question
-    room : log-evidence of "somewhere else in the room"; -inf when the layout has neither room nor guard points
+    clues : what tells a cell from other places
     z : height of the peaks over the spread of the noise
     place, place_m : the best place elsewhere, its name and where it is, m
     power : (n_weighed,), highest mean correlation over pairs at any hypothesis of a cell
@@ -40,7 +42,7 @@ class Weighed:
 
     cells: NDArray[np.float64]
     cell_indices: NDArray[np.intp]
-    room: float
+    clues: Clues
     z: float
     place: str | None
     place_m: tuple[float, float, float] | None
@@ -48,37 +50,23 @@ class Weighed:
     pair_delays_s: NDArray[np.float64]
     pairs: NDArray[np.intp]
 
-    @property
-    def room_over_cells(self) -> float:
-        """Log-evidence of the room over that of "a cell", each cell being as probable."""
-        return self.room - float(log_sum(self.cells) - np.log(len(self.cells)))
-
 
 @dataclass(frozen=True, slots=True)
 class Certainty:
-    """From evidence to probability. Fitted by benchmarks/localization/fit_certainty.py on simulated scenes that no
-    table reports, with mismatches of all sizes in them.
+    """From evidence to probability.
 
-    cells : temper of the evidence among cells
-    elsewhere, loudness, bias : the log-odds of "elsewhere" are
-        ``elsewhere * (room - cells) - loudness * log(z) + bias``
-        with the log-evidences of both and the height of the peaks over the noise. The bias stands for everyday sounds
-        being more frequent than vents; it is rounded down from the fit's, which varies by about 1 with the scenes.
+    cells : temper of the evidence among cells, fitted by benchmarks/localization/fit_certainty.py
+    gate : whether it is a cell at all; its log-odds are those of the probability
     """
 
     cells: float = 1.0
-    elsewhere: float = 0.46
-    loudness: float = 1.36
-    bias: float = 6.0
+    gate: Gate = field(default_factory=Gate)
 
     def __call__(self, weighed: Weighed) -> tuple[NDArray[np.float64], float]:
         """Probability of every cell, shape (n_cells,), and of elsewhere; together 1."""
         shares = np.exp(self.cells * (weighed.cells - weighed.cells.max()))
         shares /= shares.sum()
-        if weighed.room == -np.inf:
-            return shares, 0.0
-        odds = self.elsewhere * weighed.room_over_cells - self.loudness * np.log(max(weighed.z, 1.0)) + self.bias
-        odds = float(np.clip(odds, -50.0, 50.0))
+        odds = float(np.clip(-self.gate(weighed.clues), -50.0, 50.0))
         # Not 1 - elsewhere, which is 0 from 37 on: the best cell is told also of a loud sound from elsewhere.
         return shares / (1.0 + np.exp(odds)), float(1.0 / (1.0 + np.exp(-odds)))
 
@@ -112,6 +100,8 @@ class Robust:
             place=weighed.place,
             place_m=weighed.place_m,
             sharpness=weighed.z,
+            otherwise=self.certainty.gate.otherwise(weighed.clues),
+            gate=self.certainty.gate.log_odds(weighed.clues),
             onset=cut.start if onset is None else onset,
             speed_of_sound=speed_of_sound,
             pair_delays_s=weighed.pair_delays_s,
@@ -140,16 +130,28 @@ class Robust:
         height, z = peak_height(found, known.pair_max_s, known.offset_s)
         scales = self._scales(found, known, height=height, n_mics=len(mics))
         at_cells = places(found, known.cell_delays_s)
+        cells = _cell_evidence(at_cells, scales, known)
         room, place, place_m = _room_evidence(found, scales, known, part)
+        best = summed(found.values, at_cells).max(axis=1)
+        possible = within(found, known.pair_max_s, known.offset_s)
         return Weighed(
-            cells=_cell_evidence(at_cells, scales, known),
+            cells=cells,
             cell_indices=_indices(layout, part),
-            room=room,
+            clues=Clues(
+                cells=_mean_evidence(cells),
+                room=room,
+                lead=_mean_evidence(cells + level_evidence(known.cell_levels_db, found.level_db)) - room,
+                share=float(best.max() / max(possible.max(axis=1).sum(), 1e-9)),
+                strength=float(best.max() / np.sqrt((found.noise**2).sum())),
+                fit=_fit(scales, at_cells, possible),
+                heard_s=(cut.samples.shape[1] - begin) / cut.fs,
+                rise_db=float(np.median(found.rise_db)),
+            ),
             z=z,
             place=place,
             place_m=place_m,
-            power=np.clip(summed(found.values, at_cells).max(axis=1) / len(found.values), -1.0, 1.0),
-            pair_delays_s=found.delays_s[within(found, known.pair_max_s, known.offset_s).argmax(axis=1)],
+            power=np.clip(best / len(found.values), -1.0, 1.0),
+            pair_delays_s=found.delays_s[possible.argmax(axis=1)],
             pairs=mics[mic_pairs(len(mics))],
         )
 
@@ -180,26 +182,45 @@ def _cell_evidence(
     return log_sum(np.concatenate(total, axis=1), axis=1)
 
 
+def _mean_evidence(logs: NDArray[np.float64]) -> float:
+    """Log-evidence of "one of these places", each being as probable."""
+    return float(log_sum(logs)) - float(np.log(logs.size))
+
+
+def _fit(
+    scales: list[tuple[float, NDArray[np.float64]]], at_cells: NDArray[np.intp], possible: NDArray[np.float64]
+) -> float:
+    """Evidence of the best cell over that of each pair's best delay; 1 where one cell explains all that is heard."""
+    _, log = scales[min(1, len(scales) - 1)]
+    free = float(np.where(possible > -1.0, log, -np.inf).max(axis=1).sum())
+    return float(summed(log, at_cells).max()) / (abs(free) + 1.0)
+
+
 def _room_evidence(
     found: EventCorrelations, scales: list[tuple[float, NDArray[np.float64]]], known: Hypotheses, layout: Layout
 ) -> tuple[float, str | None, tuple[float, float, float] | None]:
-    """Log-evidence of "somewhere else in the room", and the best of those places by name and position."""
-    if not len(known.grid_m):
-        return -np.inf, None, None
+    """Log-evidence of "somewhere else in the room", levels included, and the best of those places.
+
+    The whole room is looked at coarsely, with the widest tolerance, and finely around its best places.
+    """
+    mics = layout.mics[layout.array_mics]
     coarse = summed(scales[-1][1], places(found, known.grid_delays_s))
+    coarse = coarse + level_evidence(known.grid_levels_db, found.level_db)
     top = np.argpartition(-coarse, min(_BEST_PLACES, len(coarse) - 1))[:_BEST_PLACES]
     best = top[np.argsort(-coarse[top], kind="stable")]
     points = (known.grid_m[best][:, None, :] + FINE_OFFSETS_M)[known.fine_clear[best]]
-    paths = differences_m(points, layout.mics[layout.array_mics])
+    paths = differences_m(points, mics)
+    levels = level_evidence(level_patterns_db(points, mics), found.level_db)
     share = -np.log(len(FINE_OFFSETS_M)) - np.log(len(known.grid_m))
     logs = []
     for speed, log_air in _few_speeds(known):
         index = places(found, paths / speed + known.offset_s[:, None])
-        logs += [summed(log, index) + (log_scale + log_air + share) for log_scale, log in scales]
+        logs += [summed(log, index) + levels + (log_scale + log_air + share) for log_scale, log in scales]
     x, y, z = (float(v) for v in points[int(np.max(logs, axis=0).argmax())])
     guards = layout.n_guards
     name = layout.guard_names[int(best[0])] if int(best[0]) < guards else ROOM
-    return float(log_sum(np.stack(logs))), name, (x, y, z)
+    total = np.logaddexp(float(log_sum(np.stack(logs))), _mean_evidence(coarse))
+    return float(total), name, (x, y, z)
 
 
 def _few_speeds(known: Hypotheses) -> list[tuple[float, float]]:

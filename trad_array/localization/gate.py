@@ -1,0 +1,89 @@
+"""Does the sound come from a cell at all? The array as a gate, after the map and before the alarm.
+
+Spectra alone cannot tell a vent from an air tool or from rain; but a cell that vents is somewhere known. Five clues are
+weighed against each other, and the weights were fitted on simulated everyday sounds and vents that no table reports
+(benchmarks/detection/fit_gate.py). The gate grades, it swallows nothing: what it does not let through is told as a
+sound from elsewhere, from everywhere at once, or as not placed.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# What a sound is when it is not placed in a cell.
+ELSEWHERE, DIFFUSE, UNPLACED = "elsewhere", "diffuse", "unplaced"
+
+
+@dataclass(frozen=True, slots=True)
+class Clues:
+    """What the map knows about "from a cell or not".
+
+    cells : log-evidence of "a cell" over "no sound from a place", nats
+    room : the same of "elsewhere in the room", levels at the microphones included
+    lead : log-evidence of "a cell" over "elsewhere in the room or from everywhere", levels included
+    share : correlation at the best cell over what the pairs could reach together, consistent with a place or not
+    strength : correlation at the best cell over the spread of the noise
+    fit : evidence of the best cell over what any delays could reach, microphones off by as much as the layout says
+    heard_s : sound after the onset that the map was made from
+    rise_db : by how much the event stands above what was there before, median over microphones, in the band of the map;
+        NaN when nothing was heard before
+    """
+
+    cells: float
+    room: float
+    lead: float
+    share: float
+    strength: float
+    fit: float
+    heard_s: float
+    rise_db: float
+
+    def vector(self) -> tuple[float, ...]:
+        """The five clues as the gate weighs them: logarithms, so that a loud sound is not a thousand times as sure."""
+        return (
+            float(np.log(max(self.share, 0.01))),
+            float(np.log(max(self.strength, 0.1))),
+            _squeezed(self.cells),
+            _squeezed(self.lead),
+            self.fit,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Log-odds that a sound comes from a cell.
+
+    weights : of the clues, in the order of `Clues.vector`
+    bias : log-odds without any clue
+    threshold : log-odds from which on a sound counts as from a cell; `trad-array learn` finds it for a site
+    short_s, short_margin : a map from less sound than this must be so much surer: chance is great in a tenth of a second
+    clear : nats by which a place elsewhere must stand out to be named
+    loud_db : a sound that stands so far above the background and fits no place comes from everywhere
+    """
+
+    weights: tuple[float, float, float, float, float] = (-4.29, 3.18, -0.99, 2.59, 4.60)
+    bias: float = -10.25
+    threshold: float = 2.5
+    short_s: float = 0.25
+    short_margin: float = 2.0
+    clear: float = 3.0
+    loud_db: float = 6.0
+
+    def __call__(self, clues: Clues) -> float:
+        """Log-odds of "from a cell" above the threshold: positive lets the sound through."""
+        margin = self.short_margin if clues.heard_s < self.short_s else 0.0
+        return self.log_odds(clues) - self.threshold - margin
+
+    def log_odds(self, clues: Clues) -> float:
+        """Log-odds of "from a cell" before any threshold, vents and everyday sounds being as frequent."""
+        return float(np.dot(self.weights, clues.vector())) + self.bias
+
+    def otherwise(self, clues: Clues) -> str:
+        """What the sound is when it is not let through."""
+        if clues.room >= self.clear and clues.room > clues.cells:
+            return ELSEWHERE
+        return DIFFUSE if clues.rise_db >= self.loud_db else UNPLACED
+
+
+def _squeezed(nats: float) -> float:
+    return float(np.sign(nats) * np.log1p(abs(nats)))
