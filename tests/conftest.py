@@ -67,7 +67,9 @@ class Hiss:
                 np.asarray(point_m)[None, :], layout.mics, speed_of_sound=speed_of_sound or layout.speed_of_sound
             )[0]
             turn = np.exp(-2j * np.pi * frequencies * (times_s + layout.mic_delay_s)[:, None])
-            heard += np.fft.irfft(np.fft.rfft(source) * turn, n)
+            # Near microphones hear it louder; the level given is the mean over microphones in decibels.
+            nearer = np.exp(-np.log(times_s) + np.log(times_s).mean())[:, None]
+            heard += nearer * np.fft.irfft(np.fft.rfft(source) * turn, n)
         samples = heard + noise * self.rng.standard_normal((layout.n_mics, n))
         return Recording(samples=samples.astype(np.float32), fs=fs, source="hiss")
 

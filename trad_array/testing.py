@@ -91,11 +91,14 @@ def _check_invariances(localizer: Localizer, layout: Layout, rng: np.random.Gene
 def hiss_cut(
     layout: Layout, point_m: NDArray[np.float64], rng: np.random.Generator, *, snr_db: float = 20.0, fs: int = 16_000
 ) -> Block:
-    """One second of white hiss from a point, heard with exact delays over independent noise; a plane free field."""
+    """One second of white hiss from a point, heard with exact delays over independent noise, in a free field."""
     n = fs
     spectrum, frequencies = np.fft.rfft(rng.standard_normal(n)), np.fft.rfftfreq(n, 1 / fs)
     times_s = travel_times(point_m[None, :], layout.mics, speed_of_sound=layout.speed_of_sound)[0]
-    heard = np.stack([np.fft.irfft(spectrum * np.exp(-2j * np.pi * frequencies * t), n) for t in times_s])
+    # Spherical waves: near microphones hear it louder. The level given is the mean over microphones in decibels.
+    nearer = np.exp(np.log(times_s).mean() - np.log(times_s))
+    turned = [gain * spectrum * np.exp(-2j * np.pi * frequencies * t) for gain, t in zip(nearer, times_s, strict=True)]
+    heard = np.fft.irfft(np.stack(turned), n)
     noise = rng.standard_normal(heard.shape) * 10 ** (-snr_db / 20)
     return Block((0.05 * (heard + noise)).astype(np.float32), 0, fs)
 

@@ -70,7 +70,7 @@ def test_pairs_of_different_errors_each_get_their_own(rng):
     sigmas_s = np.array([12e-6, 85e-6, 12e-6])
     together = tolerant(found, height=0.1, pair_sigmas_s=sigmas_s, factor=0.4, unheard=0.0)
     for pair, sigma_s in enumerate(sigmas_s):
-        one = EventCorrelations(found.delays_s, found.values[[pair]], found.noise[[pair]])
+        one = EventCorrelations(found.delays_s, found.values[[pair]], found.noise[[pair]], np.zeros(2), np.zeros(2))
         alone = tolerant(one, height=0.1, pair_sigmas_s=np.array([sigma_s]), factor=0.4, unheard=0.0)
         np.testing.assert_allclose(together[pair], alone[0], rtol=1e-12)
 

@@ -204,8 +204,8 @@ def _room_evidence(
     The whole room is looked at coarsely, with the widest tolerance, and finely around its best places.
     """
     mics = layout.mics[layout.array_mics]
-    coarse = summed(scales[-1][1], places(found, known.grid_delays_s))
-    coarse = coarse + level_evidence(known.grid_levels_db, found.level_db)
+    by_delays = summed(scales[-1][1], places(found, known.grid_delays_s))
+    coarse = by_delays + level_evidence(known.grid_levels_db, found.level_db)
     top = np.argpartition(-coarse, min(_BEST_PLACES, len(coarse) - 1))[:_BEST_PLACES]
     best = top[np.argsort(-coarse[top], kind="stable")]
     points = (known.grid_m[best][:, None, :] + FINE_OFFSETS_M)[known.fine_clear[best]]
@@ -218,7 +218,9 @@ def _room_evidence(
         logs += [summed(log, index) + levels + (log_scale + log_air + share) for log_scale, log in scales]
     x, y, z = (float(v) for v in points[int(np.max(logs, axis=0).argmax())])
     guards = layout.n_guards
-    name = layout.guard_names[int(best[0])] if int(best[0]) < guards else ROOM
+    # Delays alone name a guard point: they know its direction well, and levels may say another distance.
+    likely = int(by_delays.argmax())
+    name = layout.guard_names[likely] if likely < guards else ROOM
     total = np.logaddexp(float(log_sum(np.stack(logs))), _mean_evidence(coarse))
     return float(total), name, (x, y, z)
 
