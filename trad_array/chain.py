@@ -14,6 +14,14 @@ from trad_array.detection.trigger import EventRule, Trigger
 from trad_array.features import FeatureSpec
 from trad_array.hearing import Heard, Hearing, HearingState, join_heard
 from trad_array.localization.cut import Cut, CutRule, RingState, Window, cut_step, flush_cuts
+from trad_array.localization.faint_watch import (
+    FaintWatch,
+    FaintWatchRule,
+    absorb,
+    ends,
+    judged,
+    without_absorbed,
+)
 from trad_array.localization.localizer import Localizer
 from trad_array.localization.place import Placed, place
 from trad_array.localization.robust import Robust
@@ -38,11 +46,14 @@ class StepOutput:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChainState:
-    """All that the chain remembers between blocks: its hearing, recent sound for the localizer, sounds that last."""
+    """All that the chain remembers between blocks: its hearing, recent sound for the localizer, sounds that last, and
+    sounds that are too faint for an event so far.
+    """
 
     hearing: HearingState
     ring: RingState
     watch: WatchState = WatchState()
+    faint: FaintWatch = FaintWatch()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +66,7 @@ class Chain:
     localizer : which cell a sound came from
     window : what the localizer is given of a detection
     watch : when a second event is heard during the first
+    faint : when a sound that is too faint for the trigger is an event
     """
 
     layout: Layout
@@ -63,6 +75,7 @@ class Chain:
     localizer: Localizer = field(default_factory=Robust)
     window: CutRule = field(default_factory=CutRule)
     watch: WatchRule = field(default_factory=WatchRule)
+    faint: FaintWatchRule = field(default_factory=FaintWatchRule)
 
     @property
     def features(self) -> FeatureSpec:
@@ -93,23 +106,38 @@ class Chain:
         if block.lost or block.start != state.hearing.end:
             return self._after_gap(state, block)
         hearing, heard = self.hearing.step(state.hearing, block)
-        windows = self._windows(heard.detections)
-        watched = tuple(d for d in heard.detections if self.hearing.events.window(d) is None)
         fs = self.features.fs
+        faint, heard = self._with_faint(state.faint, heard)
+        windows = self._windows(heard.detections)
+        for candidate in heard.faint:
+            windows += self.window.around_faint(candidate.onset, fs=fs)
+        watched = tuple(d for d in heard.detections if self.hearing.events.window(d) is None)
         watch = begin(state.watch, watched, heard.ended, rule=self.window, fs=fs)
         watch, later = plan(watch, until=block.end, watch=self.watch, rule=self.window, fs=fs)
         ring, cuts = cut_step(state.ring, block, windows + later, keep=self._keep())
-        watch, detections, placed = self._placed(watch, cuts)
+        maps = self._placed(watch, faint, cuts)
+        faint, over = ends(maps.faint, heard.faint_ended)
+        watch = begin(maps.watch, (), over, rule=self.window, fs=fs)
         watch, ended = finished(watch, heard_until=block.end)
-        return ChainState(hearing, ring, watch), StepOutput(_with_later(heard, detections, ended), placed)
+        heard = _with_later(heard, maps.detections, ended + over)
+        return ChainState(hearing, ring, watch, faint), StepOutput(heard, maps.placed)
 
     def finish(self, state: ChainState) -> StepOutput:
         """End the stream: events still on are ended, detections still waiting for their window are placed."""
-        heard = self.hearing.finish(state.hearing)
+        faint, heard = self._with_faint(state.faint, self.hearing.finish(state.hearing))
         watch = begin(state.watch, (), heard.ended, rule=self.window, fs=self.features.fs)
-        watch, _, placed = self._placed(watch, flush_cuts(state.ring, self._windows(heard.detections)))
-        _, ended = finished(watch, heard_until=None)
-        return StepOutput(_with_later(heard, (), ended), placed)
+        maps = self._placed(watch, faint, flush_cuts(state.ring, self._windows(heard.detections)))
+        _, over = ends(maps.faint, heard.faint_ended)
+        _, ended = finished(begin(maps.watch, (), over, rule=self.window, fs=self.features.fs), heard_until=None)
+        return StepOutput(_with_later(heard, maps.detections, ended + over), maps.placed)
+
+    def _with_faint(self, faint: FaintWatch, heard: Heard) -> tuple[FaintWatch, Heard]:
+        """Loud detections that are not told because a faint event has told of them; new faint sounds taken up."""
+        faint, detections = absorb(faint, heard.detections, rule=self.faint, fs=self.features.fs)
+        faint, ended = without_absorbed(faint, heard.ended)
+        lasting = tuple(x for x in heard.lasting if x.onset not in faint.absorbed)
+        faint = replace(faint, candidates=faint.candidates + heard.faint)
+        return faint, replace(heard, detections=detections, ended=ended, lasting=lasting)
 
     def _after_gap(self, state: ChainState, block: Block) -> tuple[ChainState, StepOutput]:
         """End what was on, say what is missing, and begin anew; what was learned of the floor is kept."""
@@ -124,7 +152,8 @@ class Chain:
     def _keep(self) -> int:
         """Samples of the past that a detection still to come may ask for."""
         spec = self.features
-        return self.window.pre_roll(spec.fs) + spec.n_fft + self.hearing.events.lag_frames * spec.hop
+        lag = max(self.hearing.events.lag_frames * spec.hop, self.hearing.faint_rule.lag)
+        return self.window.pre_roll(spec.fs) + spec.n_fft + lag
 
     def _windows(self, detections: tuple[Detection, ...]) -> tuple[Window, ...]:
         """What the localizer shall hear of each detection."""
@@ -137,24 +166,40 @@ class Chain:
                 windows.append(Window(detection.onset, asked[0] - self.window.pre_roll(self.features.fs), asked[1]))
         return tuple(windows)
 
-    def _placed(
-        self, watch: WatchState, cuts: tuple[Cut, ...]
-    ) -> tuple[WatchState, tuple[Detection, ...], tuple[Placed, ...]]:
-        """Maps of the cuts, and the second events that the later ones of a sound hold."""
+    def _placed(self, watch: WatchState, faint: FaintWatch, cuts: tuple[Cut, ...]) -> "_Judged":
+        """Maps of the cuts; the second events that the later ones of a sound hold, and faint sounds from a cell."""
         detections: list[Detection] = []
         placed: list[Placed] = []
         for window, cut in sorted(cuts, key=lambda item: (item[0].end, item[0].parent is not None)):
             found = place(self.localizer, cut, self.layout, onset=window.onset, speed_of_sound=self.speed_of_sound)
             found = replace(found, final=window.final)
-            if window.parent is None:
+            detection: Detection | None = None
+            if window.faint:
+                faint, detection, told = judged(faint, found, rule=self.faint)
+                if detection is not None:
+                    watch = begin(watch, (detection,), (), rule=self.window, fs=self.features.fs)
+            elif window.parent is None:
+                told = True
+            else:
+                watch, detection = second(watch, window, found, self.watch)
+                told = detection is not None
+            if told and window.parent is None:
                 watch = first_place(watch, found)
-                placed.append(found)
-                continue
-            watch, detection = second(watch, window, found, self.watch)
             if detection is not None:
                 detections.append(detection)
+            if told:
                 placed.append(found)
-        return watch, tuple(detections), tuple(placed)
+        return _Judged(watch, faint, tuple(detections), tuple(placed))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Judged:
+    """What the maps of a step brought to light, and the states after them."""
+
+    watch: WatchState
+    faint: FaintWatch
+    detections: tuple[Detection, ...]
+    placed: tuple[Placed, ...]
 
 
 def _with_later(heard: Heard, detections: tuple[Detection, ...], ended: tuple[Ended, ...]) -> Heard:

@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 
 from trad_array.chain import Chain, StepOutput
+from trad_array.localization.gate import DIFFUSE, ELSEWHERE, UNPLACED
 from trad_array.localization.place import Placed
-from trad_array.records import CellMap, Detection, Ended
+from trad_array.records import CELL, CellMap, Detection, Ended
 from trad_array_geometry import Layout, LayoutError
 
 SCHEMA = "trad-array/event/1"
 # A cell of this probability is sure.
 SURE = 0.9
+# Cells that are no wider apart across than this stand in one row, m.
+_ONE_ROW_M = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +30,7 @@ class Event:
     ended : once it is over
     sure_at : samples, end of the first window after which one cell was at least 90 % sure, or None
     settled : its last window was heard
+    lasts : it has gone on for the verification time
     """
 
     detection: Detection
@@ -34,6 +38,7 @@ class Event:
     ended: Ended | None = None
     sure_at: int | None = None
     settled: bool = False
+    lasts: bool = False
 
     @property
     def state(self) -> str:
@@ -48,9 +53,22 @@ class Event:
         return None if self.placed is None else self.placed.cell_map
 
     @property
+    def verdict(self) -> str | None:
+        """`cell`, `elsewhere`, `diffuse` or `unplaced`; None before the first map, and when there can be none."""
+        return None if self.cell_map is None else self.cell_map.verdict
+
+    @property
     def level(self) -> str:
-        """`alarm` when the map puts the sound in a cell, else `alert`: it was heard, and is not placed."""
-        return "alarm" if self.cell_map is not None and self.cell_map.from_a_cell else "alert"
+        """How loud to cry.
+
+        `alarm`: from a cell, or lasting and placed nowhere else. `alert`: heard, and not placed so far. `report`: from
+        a place that is no cell, or from everywhere at once.
+        """
+        if self.verdict == CELL:
+            return "alarm"
+        if self.verdict in (ELSEWHERE, DIFFUSE):
+            return "report"
+        return "alarm" if self.lasts else "alert"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +108,11 @@ def event_step(state: OpenEvents, output: StepOutput) -> tuple[OpenEvents, tuple
         current[placed.onset] = _with_map(before, placed)
         if current[placed.onset].placed is not before.placed:
             told.append(current[placed.onset])
+    for lasting in output.heard.lasting:
+        before = current[lasting.onset]
+        current[lasting.onset] = replace(before, lasts=True)
+        if current[lasting.onset].level != before.level:
+            told.append(current[lasting.onset])
     for ended in output.heard.ended:
         current[ended.onset] = replace(current[ended.onset], ended=ended)
     over = tuple(event for event in current.values() if event.state == "end")
@@ -98,14 +121,25 @@ def event_step(state: OpenEvents, output: StepOutput) -> tuple[OpenEvents, tuple
 
 
 def _with_map(event: Event, placed: Placed) -> Event:
-    """The event with another map, if that is at least as sharp as the one it has."""
+    """The event with another map, if that is at least as sharp as the one it has.
+
+    A map that puts the sound in a cell stays against those that do not: an alarm is not taken back by the machine.
+    """
     sure_at = event.sure_at
     if sure_at is None and placed.cell_map is not None and placed.cell_map.probability.max() >= SURE:
         sure_at = placed.heard_until
     before = None if event.placed is None else event.placed.cell_map
-    if before is not None and (placed.cell_map is None or placed.cell_map.sharpness < before.sharpness):
+    if before is not None and not _better(placed.cell_map, before):
         return replace(event, sure_at=sure_at, settled=event.settled or placed.final)
     return replace(event, placed=placed, sure_at=sure_at, settled=event.settled or placed.final)
+
+
+def _better(new: CellMap | None, before: CellMap) -> bool:
+    if new is None:
+        return False
+    if new.from_a_cell != before.from_a_cell:
+        return new.from_a_cell
+    return new.sharpness >= before.sharpness
 
 
 def events_of(outputs: Iterable[StepOutput]) -> Iterator[Event]:
@@ -129,6 +163,8 @@ def event_json(event: Event, chain: Chain, origin: Origin) -> dict[str, Any]:
         "id": event_id(onset, fs=fs, layout=chain.layout, origin=origin),
         "state": event.state,
         "level": event.level,
+        "verdict": event.verdict,
+        "lasts": event.lasts,
         "onset_s": _number(onset / fs, 6),
         "end_s": None if event.ended is None else _number(event.ended.end / fs, 6),
         "onset_utc": _utc(onset, fs=fs, origin=origin),
@@ -172,6 +208,8 @@ def map_from_json(record: Mapping[str, Any], layout: Layout, *, fs: int) -> Cell
         probability=probability / total,
         elsewhere=elsewhere / total,
         place=record["elsewhere"],
+        otherwise=next((v for v in (DIFFUSE, UNPLACED) if v == record.get("verdict")), ELSEWHERE),
+        gate=float(record.get("gate") or 0.0),
         place_m=None if record.get("elsewhere_m") is None else tuple(record["elsewhere_m"]),
         onset=round(record["onset_s"] * fs),
         speed_of_sound=record["speed_of_sound_m_s"],
@@ -191,7 +229,9 @@ def event_id(onset: int, *, fs: int, layout: Layout, origin: Origin) -> str:
 def map_json(cell_map: CellMap | None, layout: Layout) -> dict[str, Any]:
     """The part of an event's JSON object that tells its map; nulls and empty lists without one."""
     if cell_map is None:
-        nothing: dict[str, Any] = dict.fromkeys(("best", "p_elsewhere", "elsewhere", "elsewhere_m", "direction"))
+        nothing: dict[str, Any] = dict.fromkeys(
+            ("best", "gate", "p_elsewhere", "elsewhere", "elsewhere_m", "side", "direction")
+        )
         return nothing | {"cells": [], "credible_set": [], "credible_span_m": None, "tdoa_us": []}
     order = np.argsort(-cell_map.probability, kind="stable")
     credible = cell_map.credible_set()
@@ -205,9 +245,11 @@ def map_json(cell_map: CellMap | None, layout: Layout) -> dict[str, Any]:
             }
             for k in order
         ],
+        "gate": _number(cell_map.gate, 3),
         "p_elsewhere": _number(cell_map.elsewhere, 6),
         "elsewhere": cell_map.place,
         "elsewhere_m": None if cell_map.place_m is None else [_number(value, 3) for value in cell_map.place_m],
+        "side": _side(cell_map, layout),
         "direction": _direction(cell_map, layout),
         "credible_set": [layout.cell_names[k] for k in credible],
         "credible_span_m": _number(_span_m(layout.cells[list(credible)]), 3),
@@ -216,6 +258,17 @@ def map_json(cell_map: CellMap | None, layout: Layout) -> dict[str, Any]:
             for (i, j), delay in zip(cell_map.pairs, cell_map.pair_delays_s, strict=True)
         ],
     }
+
+
+def _side(cell_map: CellMap, layout: Layout) -> str | None:
+    """On which side of the cells the best place that is not a cell lies: the axis along which it is farthest out."""
+    if cell_map.place_m is None:
+        return None
+    place = np.array(cell_map.place_m)
+    beyond = np.concatenate([layout.cells.min(axis=0) - place, place - layout.cells.max(axis=0)])
+    words = ("left of", "in front of", "below", "right of", "behind", "above")
+    what = "row" if np.ptp(layout.cells[:, 1]) < _ONE_ROW_M else "pack" if len(layout.pack_names) == 1 else "packs"
+    return f"{words[int(beyond.argmax())]} the {what}" if beyond.max() > 0 else f"between the cells of the {what}"
 
 
 def _direction(cell_map: CellMap, layout: Layout) -> dict[str, float | None] | None:

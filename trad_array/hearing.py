@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trad_array.detection.calibration import Calibration
+from trad_array.detection.faint import FaintRule, FaintState
 from trad_array.detection.fusion import Fuser, KOfN
 from trad_array.detection.live import LiveRule, LiveState, live_step
 from trad_array.detection.trigger import EventRule, Trigger
 from trad_array.errors import ConfigError
 from trad_array.features import FeatureSpec, NoiseFloor, frames_of
 from trad_array.features.noise_floor import FloorState, above_floor, learn_floor, relearn_floor, start_floor
-from trad_array.records import Block, Detection, Ended, Fault, FloatArray, Fused, Scores
+from trad_array.records import Block, Detection, Ended, Fault, FloatArray, Fused, Lasting, Scores
 from trad_array.scoring.excess import EXCESS_CALIBRATION, Excess
 from trad_array.scoring.frame_scorer import FrameScorer
 from trad_array_geometry import frozen_array
@@ -32,6 +33,8 @@ class Heard:
     detections : events that the trigger became sure of
     ended : events that are over
     faults : what a person should know about the stream
+    lasting : events that have lasted for the verification time
+    faint : sounds too faint for an event, which the map may make one; faint_ended : their ends
     """
 
     scores: Scores
@@ -39,6 +42,9 @@ class Heard:
     detections: tuple[Detection, ...] = ()
     ended: tuple[Ended, ...] = ()
     faults: tuple[Fault, ...] = ()
+    lasting: tuple[Lasting, ...] = ()
+    faint: tuple[Detection, ...] = ()
+    faint_ended: tuple[Ended, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +58,7 @@ class HearingState:
     context : (n_mics, context - 1, n_values), frames before the next one, as the scorer was fed; None at the start
     floor, live : see their modules
     events : state of the event rule
+    faint : of the rule for faint sounds
     """
 
     carry: FloatArray
@@ -62,6 +69,7 @@ class HearingState:
     floor: FloorState
     live: LiveState
     events: Any
+    faint: FaintState
 
     def __post_init__(self) -> None:
         for name in ("carry", "tick", "context"):
@@ -84,6 +92,7 @@ class Hearing:
     fuser : scores of the microphones to one
     voters : indices of the microphones that have a say, or None for all
     events : which stretches are events, usually a `Trigger`
+    faint : which sounds too faint for an event the map is asked about; None takes the rule for the scorer's frames
     floor, live : how the noise floor is tracked, and when a microphone is dead
     """
 
@@ -93,6 +102,7 @@ class Hearing:
     fuser: Fuser = field(default_factory=KOfN)
     voters: Sequence[int] | None = None
     events: EventRule = field(default_factory=Trigger)
+    faint: FaintRule | None = None
     floor: NoiseFloor = field(default_factory=NoiseFloor)
     live: LiveRule = field(default_factory=LiveRule)
 
@@ -109,6 +119,11 @@ class Hearing:
         """What is computed from the sound."""
         return self.scorer.features
 
+    @property
+    def faint_rule(self) -> FaintRule:
+        """The rule for faint sounds."""
+        return self.faint or FaintRule.for_features(self.features)
+
     def start(self, *, at: int = 0) -> HearingState:
         """State before the first block, which begins at sample `at`."""
         n_values = self.features.n_values
@@ -121,6 +136,7 @@ class Hearing:
             floor=start_floor(self.n_mics, n_values),
             live=LiveState(live=np.ones(self.n_mics, dtype=np.bool_)),
             events=self.events.start(),
+            faint=self.faint_rule.start(self.n_mics),
         )
 
     def restart(self, state: HearingState, *, at: int) -> HearingState:
@@ -147,7 +163,8 @@ class Hearing:
     def finish(self, state: HearingState) -> Heard:
         """End the stream: events that are still on are ended."""
         found = self.events.finish(state.events, state.end)
-        return replace(self._nothing(), detections=found.detections, ended=found.ended)
+        faint = self.faint_rule.finish(state.faint, state.end)
+        return replace(self._nothing(), detections=found.detections, ended=found.ended, faint_ended=faint.ended)
 
     def _require_fit(self, state: HearingState, block: Block) -> None:
         if block.fs != self.features.fs:
@@ -168,11 +185,14 @@ class Hearing:
             # A scorer may find frames without a floor odd, and an event would keep the floor from ever being learned.
             values = np.zeros_like(values)
         scores = Scores(values, frames.starts)
-        fused = self.fuser(scores, state.live.live & self._votes)
+        votes = state.live.live & self._votes
+        fused = self.fuser(scores, votes)
         events, found = self.events.step(state.events, fused, scores)
         active = state.tick_active or bool(found.detections) or self.events.active(events)
+        faint_state, means = self.faint_rule.means(state.faint, scores)
+        faint_state, faint = self.faint_rule.step(faint_state, self.fuser(means, votes), means)
         tick = np.concatenate([state.tick, frames.values], axis=1)
-        state = replace(state, context=context, events=events, tick=tick, tick_active=active)
+        state = replace(state, context=context, events=events, faint=faint_state, tick=tick, tick_active=active)
         faults: tuple[Fault, ...] = ()
         if found.too_long:
             state = replace(state, floor=start_floor(self.n_mics, self.features.n_values))
@@ -180,7 +200,11 @@ class Hearing:
         if tick.shape[1] == self.floor.tick_frames:
             state, dead = self._end_tick(state, int(frames.starts[-1]) + self.features.n_fft)
             faults += dead
-        return state, Heard(scores, fused, found.detections, found.ended, faults)
+        # While an event is on, its own maps look for other cells.
+        candidates = () if active else faint.detections
+        return state, Heard(
+            scores, fused, found.detections, found.ended, faults, found.lasting, candidates, faint.ended
+        )
 
     def _end_tick(self, state: HearingState, at: int) -> tuple[HearingState, tuple[Fault, ...]]:
         sounding = self.live.sounding(state.tick, self.features)
@@ -221,6 +245,9 @@ def join_heard(heard: Sequence[Heard]) -> Heard:
         detections=tuple(d for h in heard for d in h.detections),
         ended=tuple(e for h in heard for e in h.ended),
         faults=tuple(f for h in heard for f in h.faults),
+        lasting=tuple(x for h in heard for x in h.lasting),
+        faint=tuple(d for h in heard for d in h.faint),
+        faint_ended=tuple(e for h in heard for e in h.faint_ended),
     )
 
 

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from trad_array_geometry import frozen_array
 
 FloatArray = NDArray[np.floating]
+# The verdict on a sound that a cell made.
+CELL = "cell"
 
 
 def _freeze(record: object, *names: str) -> None:
@@ -116,6 +118,18 @@ class Detection:
 
 
 @dataclass(frozen=True, slots=True)
+class Lasting:
+    """A detection whose sound has lasted for the verification time.
+
+    onset : the detection's onset, samples
+    at : samples, when that was certain
+    """
+
+    onset: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """The end of a detection.
 
@@ -188,7 +202,7 @@ class CellMap:
     @property
     def verdict(self) -> str:
         """`cell`, or what the sound is otherwise."""
-        return "cell" if self.from_a_cell else self.otherwise
+        return CELL if self.from_a_cell else self.otherwise
 
     def credible_set(self, mass: float = 0.9) -> tuple[int, ...]:
         """Fewest cells, most probable first, that hold `mass` of the probability given that a cell made the sound."""

@@ -13,15 +13,12 @@ def map_words(fields: Mapping[str, Any]) -> str:
     Parameters
     ----------
     fields : of an event's JSON object or of `trad_array.events.map_json`: `best` (not None), `cells`, `p_elsewhere`,
-        `elsewhere`, `direction`, `credible_set`, `credible_span_m`
+        `elsewhere`, `side`, `direction`, `credible_set`, `credible_span_m`, and `verdict` of an event
     """
     best, elsewhere = fields["best"], fields["p_elsewhere"]
     likely = next(cell["p"] for cell in fields["cells"] if cell["id"] == best)
     if elsewhere >= 0.5:
-        near = fields["elsewhere"]
-        hint = f", perhaps {near}" if near not in (None, "room") else ""
-        words = f"heard, not placed in a cell (elsewhere {percent(elsewhere)}{hint}{_direction_words(fields)}"
-        return f"{words}; best cell {best})"
+        return f"{_not_from_a_cell(fields)}; best cell {best}"
     if likely < 0.5 * (1.0 - elsewhere):
         return f"cannot tell: {_counted(fields)} (best {best}, {percent(likely)})"
     others = [name for name in fields["credible_set"] if name != best]
@@ -29,6 +26,19 @@ def map_words(fields: Mapping[str, Any]) -> str:
     if len(others) > _NAMED:
         doubt = f"; 90 % set: {_counted(fields)}"
     return f"cell {best}, {percent(likely)} (elsewhere {percent(elsewhere)}{doubt})"
+
+
+def _not_from_a_cell(fields: Mapping[str, Any]) -> str:
+    """Where a sound that no cell made comes from."""
+    verdict = fields.get("verdict") or "elsewhere"
+    if verdict == "diffuse":
+        return "heard, not from a cell: from everywhere at once, as rain on a roof is"
+    if verdict == "unplaced":
+        return f"heard, not placed (elsewhere {percent(fields['p_elsewhere'])})"
+    near, side = fields["elsewhere"], fields.get("side")
+    where = side or "elsewhere"
+    hint = f", perhaps {near}" if near not in (None, "room") else ""
+    return f"heard, not from a cell: {where}{hint}{_direction_words(fields)}"
 
 
 def percent(p: float) -> str:

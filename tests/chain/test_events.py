@@ -92,7 +92,7 @@ def test_a_short_hiss_keeps_the_map_of_the_window_that_is_full_of_it(hiss):
 def test_a_sound_that_no_cell_makes_is_never_sure(hiss):
     record = last_record(hiss.recording(LAYOUT, LAYOUT.guards[0]))[1]
     assert record["sure_after_s"] is None
-    assert record["level"] == "alert"
+    assert (record["level"], record["verdict"]) == ("report", "elsewhere")
 
 
 def test_json_and_back_keeps_the_place_elsewhere_and_the_direction_points_there(hiss):
@@ -155,10 +155,10 @@ def test_elsewhere_in_words_with_and_without_a_direction():
     middle = LAYOUT.mics.mean(axis=0)
     up_left = tuple(middle + np.array([-1.0, 0.0, 1.0]))
     assert words(made(little, 0.9, place="fan", place_m=up_left)) == (
-        "heard, not placed in a cell (elsewhere 90 %, perhaps fan, from 180 degrees around, 45 up, 1.4 m away; "
-        "best cell R1C04)"
+        "heard, not from a cell: above the row, perhaps fan, from 180 degrees around, 45 up, 1.4 m away; "
+        "best cell R1C04"
     )
-    assert words(made(little, 0.9, place="room")) == "heard, not placed in a cell (elsewhere 90 %; best cell R1C04)"
+    assert words(made(little, 0.9, place="room")) == "heard, not from a cell: elsewhere; best cell R1C04"
 
 
 def test_why_an_event_was_not_placed_in_words():

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from trad_array.errors import ConfigError
 from trad_array.features import FeatureSpec
-from trad_array.records import Detection, Ended, FloatArray, Fused, Scores
+from trad_array.records import Detection, Ended, FloatArray, Fused, Lasting, Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class TriggerState:
     run : frames in a row above `on` while it may be beginning
     quiet_since : samples, first quiet sample of the present dip below `off`, or None
     quiet_run : frames in that dip
+    verified : it has been told that the event lasts
     peak, channels : highest fused and single scores of the event so far
     """
 
@@ -29,6 +30,7 @@ class TriggerState:
     run: int = 0
     quiet_since: int | None = None
     quiet_run: int = 0
+    verified: bool = False
     peak: float = 0.0
     channels: tuple[float, ...] = ()
 
@@ -40,6 +42,7 @@ class Found:
     detections: tuple[Detection, ...] = ()
     ended: tuple[Ended, ...] = ()
     too_long: tuple[int, ...] = ()
+    lasting: tuple[Lasting, ...] = ()
 
 
 class EventRule(Protocol):
@@ -78,6 +81,8 @@ class Trigger:
     on, off : an event begins above `on` and goes on above `off`
     hold_frames : frames in a row above `on` before it counts; a knock is shorter
     release_frames : frames in a row below `off` before it has ended (63 frames of the paper's features are 2.0 s)
+    verify_frames : an event that goes on for so many frames is not a passing noise (2 s; 0 to 240 s in the practice of
+        fire panels)
     max_frames : an event of this length is ended and taken for the new background (120 s)
     fresh : samples of a frame that the frame before did not hear: its onset cannot be told more finely
     old : samples of a frame that the frame before heard too
@@ -87,13 +92,21 @@ class Trigger:
     off: float = 3.0
     hold_frames: int = 3
     release_frames: int = 63
+    verify_frames: int = 63
     max_frames: int = 3750
     fresh: int = 512
     old: int = 512
 
     @classmethod
     def for_features(
-        cls, spec: FeatureSpec, *, on: float = 6.0, off: float = 3.0, hold_s: float = 0.096, release_s: float = 2.0
+        cls,
+        spec: FeatureSpec,
+        *,
+        on: float = 6.0,
+        off: float = 3.0,
+        hold_s: float = 0.096,
+        release_s: float = 2.0,
+        verify_s: float = 2.0,
     ) -> "Trigger":
         """The same rule for frames of another length: what counts is how long a sound lasts (120 s at most)."""
         per_s = spec.fs / spec.hop
@@ -103,6 +116,7 @@ class Trigger:
             off=off,
             hold_frames=hold_frames,
             release_frames=max(1, round(release_s * per_s)),
+            verify_frames=round(verify_s * per_s),
             max_frames=max(round(120.0 * per_s), hold_frames + 1),
             fresh=spec.hop,
             old=spec.n_fft - spec.hop,
@@ -187,6 +201,10 @@ class Trigger:
                 return TriggerState(), Found(ended=(_ended(state, since, decided_at=heard + self.fresh),))
         else:
             state = replace(state, quiet_since=None, quiet_run=0)
+        if not state.verified and state.quiet_since is None and state.run >= self.verify_frames:
+            assert state.onset is not None
+            lasting = Lasting(state.onset, heard + self.fresh)
+            return replace(state, verified=True), Found(lasting=(lasting,))
         if state.run >= self.max_frames:
             ended = _ended(state, heard, decided_at=heard + self.fresh)
             return TriggerState(), Found(ended=(ended,), too_long=(heard,))
@@ -216,4 +234,5 @@ def joined(first: Found, second: Found) -> Found:
         detections=first.detections + second.detections,
         ended=first.ended + second.ended,
         too_long=first.too_long + second.too_long,
+        lasting=first.lasting + second.lasting,
     )

@@ -3,6 +3,7 @@
 A cut depends on sample numbers alone, never on the blocks in which the samples came.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,12 +20,14 @@ class CutRule:
 
     window_s : from the onset on
     early_s : shorter windows, ascending: a first answer early, sharper ones while the sound lasts
+    faint_s : windows for a sound too faint for an event: longer, for it must stand out in them
     pre_roll_s : before it; holds the first arrival, and the background that is taken away
     """
 
     window_s: float = 1.0
     pre_roll_s: float = 2.0
     early_s: tuple[float, ...] = (0.1, 0.25, 0.5)
+    faint_s: tuple[float, ...] = (1.0, 2.0)
 
     def pre_roll(self, fs: int) -> int:
         """Samples before the onset."""
@@ -33,9 +36,17 @@ class CutRule:
     def around(self, onset: int, *, fs: int) -> "tuple[Window, ...]":
         """Windows of an onset, the shortest first."""
         lengths = [s for s in self.early_s if s < self.window_s] + [self.window_s]
+        return self._windows(onset, lengths, fs=fs, faint=False)
+
+    def around_faint(self, onset: int, *, fs: int) -> "tuple[Window, ...]":
+        """Windows of a sound that is no event yet."""
+        return self._windows(onset, self.faint_s, fs=fs, faint=True)
+
+    def _windows(self, onset: int, lengths_s: Sequence[float], *, fs: int, faint: bool) -> "tuple[Window, ...]":
         first = onset - self.pre_roll(fs)
         return tuple(
-            Window(onset, first, onset + round(length_s * fs), final=length_s == self.window_s) for length_s in lengths
+            Window(onset, first, onset + round(length_s * fs), final=length_s == lengths_s[-1], faint=faint)
+            for length_s in lengths_s
         )
 
 
@@ -45,6 +56,7 @@ class Window:
 
     final : no longer window of this event follows
     parent : onset of the event during which a second one is looked for in this window, or None
+    faint : the sound is no event yet
     """
 
     onset: int
@@ -52,6 +64,7 @@ class Window:
     end: int
     final: bool = True
     parent: int | None = None
+    faint: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

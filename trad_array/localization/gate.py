@@ -56,7 +56,7 @@ class Gate:
     weights : of the clues, in the order of `Clues.vector`
     bias : log-odds without any clue
     threshold : log-odds from which on a sound counts as from a cell; `trad-array learn` finds it for a site
-    short_s, short_margin : a map from less sound than this must be so much surer: chance is great in a tenth of a second
+    short_s, short_margin : a map from less sound must be so much surer: chance is great in a tenth of a second
     clear : nats by which a place elsewhere must stand out to be named
     loud_db : a sound that stands so far above the background and fits no place comes from everywhere
     """
