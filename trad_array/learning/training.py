@@ -258,7 +258,7 @@ def _story(job: Job, parts: Parts, losses: Sequence[float], suspects: Suspects) 
             "unusable": len(parts.unusable),
         },
         "losses": [float(f"{loss:.6g}") for loss in losses],
-        "suspects": list(suspects.names),
+        "suspects": {"names": list(suspects.names), "n": suspects.n},
         "training_recordings": {s.name: parts.digests[s.name] for s in fitting},
         "calibration_recordings": {s.name: parts.digests[s.name] for s in calibration},
     }
