@@ -1,7 +1,7 @@
 """Detectors by what an operator lives with: false alarms a day against vents that are heard. Axes in, Axes out."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +30,9 @@ def alarm_roc(curves: Mapping[str, AlarmCurve], ax: "Axes", *, title: str = "") 
     Left of the grey line stands less than one false alarm in all the normal sound there was: more hours are needed to
     tell such rates apart, so everything with no false alarm is drawn at half of that rate.
     """
-    for (name, curve), colour in zip(curves.items(), _colours(), strict=False):
+    for n, (name, curve) in enumerate(curves.items()):
         x, recall = _steps(curve)
-        ax.step(x, 100 * recall, where="post", label=name, color=colour, linewidth=1.8)
+        ax.step(x, 100 * recall, where="post", label=name, **_line(n, len(curves)))
     ax.set_ylim(-2, 102)
     ax.set_ylabel("events detected, %")
     return _day_axis(curves, ax, title)
@@ -43,10 +43,13 @@ def alarm_det(curves: Mapping[str, AlarmCurve], ax: "Axes", *, title: str = "", 
 
     Parameters as of `alarm_roc`; a share of missed events below `least_miss` is drawn there.
     """
-    for (name, curve), colour in zip(curves.items(), _colours(), strict=False):
+    for n, (name, curve) in enumerate(curves.items()):
         x, recall = _steps(curve)
-        ax.step(x, 100 * np.maximum(1.0 - recall, least_miss), where="post", label=name, color=colour, linewidth=1.8)
+        ax.step(x, 100 * np.maximum(1.0 - recall, least_miss), where="post", label=name, **_line(n, len(curves)))
+    from matplotlib.ticker import FuncFormatter
+
     ax.set_yscale("log")
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:g}"))
     ax.set_ylim(100 * least_miss * 0.8, 120)
     ax.set_ylabel("events missed, %")
     return _day_axis(curves, ax, title)
@@ -63,14 +66,30 @@ def _steps(curve: AlarmCurve) -> tuple[NDArray[np.float64], NDArray[np.float64]]
     return rates[order], np.maximum.accumulate(recall[order])
 
 
+def _line(n: int, n_lines: int) -> dict[str, Any]:
+    """Colour and width of the n-th line; later ones are thinner, so that equal ones are all seen."""
+    dashes = "-" if n < len(COLOURS) else "--"
+    return {
+        "color": COLOURS[n % len(COLOURS)],
+        "linewidth": 1.4 + 3.0 * (n_lines - 1 - n) / max(n_lines - 1, 1),
+        "linestyle": dashes,
+    }
+
+
 def _day_axis(curves: Mapping[str, AlarmCurve], ax: "Axes", title: str) -> "Axes":
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
     hours = min((curve.hours for curve in curves.values()), default=HOURS_A_DAY)
+    most = max((float(curve.false_alarms_per_day.max(initial=0.0)) for curve in curves.values()), default=1.0)
     one = HOURS_A_DAY / hours
     ax.set_xscale("log")
-    ax.axvline(one, color=GREY, linewidth=1.0, linestyle="--")
-    ax.text(one, 1.01, f"one in {hours:.3g} h", color=GREY, fontsize=9, ha="center", transform=ax.get_xaxis_transform())
+    ax.set_xlim(10 ** np.floor(np.log10(0.4 * one)), 10 ** np.ceil(np.log10(1.1 * max(most, one))))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:,.10g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.axvline(one, color=GREY, linewidth=1.0, linestyle="--", zorder=1)
+    ax.text(one, 1.01, f"one in {_span(hours)}", color=GREY, ha="center", transform=ax.get_xaxis_transform())
     ax.set_xlabel("false alarms a day")
-    ax.set_title(title, pad=18)
+    ax.set_title(title, pad=20)
     ax.grid(color="#e6e6e6", linewidth=0.7, which="both")
     ax.set_axisbelow(True)
     if curves:
@@ -78,5 +97,7 @@ def _day_axis(curves: Mapping[str, AlarmCurve], ax: "Axes", title: str) -> "Axes
     return ax
 
 
-def _colours() -> tuple[str, ...]:
-    return COLOURS * 8
+def _span(hours: float) -> str:
+    if hours >= 1.0:
+        return f"{hours:.3g} h"
+    return f"{60 * hours:.2g} min" if hours >= 1 / 60 else f"{3600 * hours:.2g} s"

@@ -4,7 +4,7 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,12 +17,12 @@ from trad_array_cli.report import emit, say
 from trad_array_cli.train import Bar
 
 if TYPE_CHECKING:
-    from trad_array.learning.dataset import Dataset
+    from trad_array.learning.dataset import Dataset, Segment
     from trad_array.learning.evaluation import SystemResult
     from trad_array.learning.protocol import Protocol, Trained
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73")
-_SPECTROGRAMS = 6
+_SPECTROGRAM_SETS = 3
 
 
 def run_libtrad(
@@ -82,6 +82,7 @@ def _run_all(
     protocol: "Protocol", scorers: tuple[str, ...], splits: tuple[str, ...]
 ) -> "tuple[dict[tuple[str, str], Trained], dict[tuple[str, str], SystemResult], list[str]]":
     """Fit and test; a split that the folder is too small for is passed over and told."""
+    from trad_array.errors import AudioError
     from trad_array.learning.job import Watch
     from trad_array.learning.protocol import result_of, train_system
     from trad_array.learning.protocol_splits import why_not
@@ -92,6 +93,8 @@ def _run_all(
     for note in notes:
         say(f"passed over: {note}")
     possible = [way for way in splits if why_not(protocol.dataset, way) is None]
+    if not possible:
+        raise AudioError(notes[0])
     for way in possible:
         for name in scorers:
             bars = [Bar(f"{word} {name}, {way}") for word in ("reading for", "training", "testing")]
@@ -120,20 +123,33 @@ def _told_how_to_go_on(out: Path) -> Iterator[None]:
 
 
 def _draw_spectrograms(dataset: "Dataset", path: Path) -> None:
-    """One normal and one abnormal recording of each set, on one decibel scale (the paper's Fig. 5)."""
+    """The first recording of each set, normal above and abnormal below, on one decibel scale (the paper's Fig. 5)."""
     from trad_array.errors import AudioError
-    from trad_array_cli.figures import save_spectrograms
+    from trad_array.plotting import mel_spectrogram
+    from trad_array_cli.figures import new_figure, save_figure
 
-    firsts = {(s.set_name, label): s for label in ("abnormal", "normal") for s in reversed(dataset.of(label))}
-    panels = {}
-    for key in sorted(firsts, key=lambda key: (key[0], key[1] == "abnormal"))[:_SPECTROGRAMS]:
-        segment = firsts[key]
-        try:
-            panels[f"{segment.name} ({segment.label})"] = segment.read(16_000)
-        except AudioError:
-            continue
-    if panels:
-        save_spectrograms(panels, path)
+    rows = [_firsts(dataset.of(label)) for label in ("normal", "abnormal")]
+    figure = new_figure(width=5.0 * max(len(row) for row in rows) + 1.0, height=8.0)
+    axes = figure.subplots(2, max(len(row) for row in rows), squeeze=False)
+    image = None
+    for row, of_row in zip(axes, rows, strict=True):
+        for ax in row[len(of_row) :]:
+            ax.set_axis_off()
+        for ax, segment in zip(row, of_row, strict=False):
+            try:
+                image = mel_spectrogram(segment.read(16_000), ax, title=segment.name)
+            except AudioError as trouble:
+                ax.set_title(f"{segment.name} cannot be read")
+                say(f"not drawn: {trouble}")
+    if image is not None:
+        figure.colorbar(image, ax=axes.ravel().tolist(), label="dB re full scale", fraction=0.03, pad=0.01)
+        save_figure(figure, path)
+
+
+def _firsts(segments: "Sequence[Segment]") -> "list[Segment]":
+    """The first recording of each set, of the first few sets."""
+    first = {segment.set_name: segment for segment in reversed(segments)}
+    return [first[name] for name in sorted(first)[:_SPECTROGRAM_SETS]]
 
 
 def _draw_losses(losses: dict[str, tuple[float, ...]], name: str, out: Path) -> None:

@@ -33,7 +33,11 @@ _FITTING, _CALIBRATION, _TEST = range(3)
 _NUMBER = re.compile(r"(\d+)(?!.*\d)")
 
 
-def recordings_of(segments: Sequence[Segment]) -> tuple[tuple[Segment, ...], ...]:
+# Segments that were cut from one recording.
+Group = tuple[Segment, ...]
+
+
+def recordings_of(segments: Sequence[Segment]) -> tuple[Group, ...]:
     """Segments that were cut from one recording, together, as far as that can be known.
 
     A truth file may say `recording`, any name; segments with the same name, label and set belong together. Simulated
@@ -97,27 +101,27 @@ def protocol_split(dataset: Dataset, way: str, *, supervised: bool, seed: int) -
     normal, abnormal = dataset.of("normal"), dataset.of("abnormal")
     if way == "random":
         return Split((*normal, *(abnormal if supervised else ())), normal, (*normal, *abnormal))
+    groups, abnormal_groups = recordings_of(normal), recordings_of(abnormal)
+    train: tuple[Group, ...] = ()
+    test = abnormal_groups
     if way == "recording":
-        normal_train, normal_test = _divide_sets(normal, rng)
-        # All of the abnormal ones are for the test unless it is said which are normal and which are not.
-        train, test = _divide_sets(abnormal, rng) if supervised else ((), abnormal)
+        normal_train, normal_test = _divide_sets(groups, rng)
+        if supervised:
+            train, test = _divide_sets(abnormal_groups, rng)
     else:
         tested = _tested_set(dataset)
-        train = tuple(segment for segment in abnormal if supervised and segment.set_name != tested)
-        test = tuple(segment for segment in abnormal if segment.set_name == tested)
-        normal_train = tuple(segment for segment in normal if segment.set_name != tested)
-        normal_test = tuple(segment for segment in normal if segment.set_name == tested)
+        normal_train, normal_test = _by_set(groups, tested)
         if not normal_train or not normal_test:
             # Normal sound that belongs to no runaway.
-            normal_train, normal_test = _divide_sets(normal, rng)
-    groups = recordings_of(normal_train)
-    if len(groups) < 2 or not normal_test or not test:
+            normal_train, normal_test = _divide_sets(groups, rng)
+        train, test = _by_set(abnormal_groups, tested)
+    if len(normal_train) < 2 or not normal_test or not test:
         raise AudioError(
             f"{dataset.root}: split {way!r}: expected at least 3 normal recordings and an abnormal one to test, found "
-            f"{len(recordings_of(normal))} and {len(recordings_of(abnormal))}"
+            f"{len(groups)} and {len(abnormal_groups)}"
         )
-    fitting, calibration = _divide(groups, 1.0 - CALIBRATION_SHARE, rng)
-    return Split((*fitting, *train), calibration, (*normal_test, *test))
+    fitting, calibration = _divide(normal_train, 1.0 - CALIBRATION_SHARE, rng)
+    return Split(_joined(fitting + (train if supervised else ())), _joined(calibration), _joined(normal_test + test))
 
 
 def why_not(dataset: Dataset, way: str) -> str | None:
@@ -169,26 +173,32 @@ def _tested_set(dataset: Dataset) -> str:
     return names[-1]
 
 
-def _divide_sets(
-    segments: Sequence[Segment], rng: np.random.Generator
-) -> tuple[tuple[Segment, ...], tuple[Segment, ...]]:
+def _by_set(groups: Sequence[Group], tested: str) -> tuple[tuple[Group, ...], tuple[Group, ...]]:
+    """Recordings of the other sets, and of the tested one."""
+    others = tuple(group for group in groups if group[0].set_name != tested)
+    return others, tuple(group for group in groups if group[0].set_name == tested)
+
+
+def _divide_sets(groups: Sequence[Group], rng: np.random.Generator) -> tuple[tuple[Group, ...], tuple[Group, ...]]:
     """Recordings to train with and to test with, each set by itself."""
-    train: tuple[Segment, ...] = ()
-    test: tuple[Segment, ...] = ()
-    for name in sorted({segment.set_name for segment in segments}):
-        groups = recordings_of([segment for segment in segments if segment.set_name == name])
-        more, rest = _divide(groups, TRAIN_SHARE, rng)
+    train: tuple[Group, ...] = ()
+    test: tuple[Group, ...] = ()
+    for name in sorted({group[0].set_name for group in groups}):
+        more, rest = _divide([group for group in groups if group[0].set_name == name], TRAIN_SHARE, rng)
         train, test = train + more, test + rest
     return train, test
 
 
 def _divide(
-    groups: Sequence[tuple[Segment, ...]], share: float, rng: np.random.Generator
-) -> tuple[tuple[Segment, ...], tuple[Segment, ...]]:
+    groups: Sequence[Group], share: float, rng: np.random.Generator
+) -> tuple[tuple[Group, ...], tuple[Group, ...]]:
     """Draw that share of the recordings; where there are two or more, neither part is empty."""
     n = round(share * len(groups))
     n = min(max(n, 1), len(groups) - 1) if len(groups) > 1 else n
     drawn = set(rng.permutation(len(groups))[:n].tolist())
-    first = [segment for k, group in enumerate(groups) if k in drawn for segment in group]
-    rest = [segment for k, group in enumerate(groups) if k not in drawn for segment in group]
-    return tuple(first), tuple(rest)
+    rest = tuple(group for k, group in enumerate(groups) if k not in drawn)
+    return tuple(group for k, group in enumerate(groups) if k in drawn), rest
+
+
+def _joined(groups: Sequence[Group]) -> tuple[Segment, ...]:
+    return tuple(segment for group in groups for segment in group)
