@@ -85,7 +85,7 @@ def alarm_tables(alarms: Sequence[tuple[str, "AlarmFigures"]]) -> list[tuple[str
     """Title and rows of each table about alarms; those about which nothing is known are left out."""
     tables = [
         ("False alarms a day at the threshold that detects so many events (exact 95 % interval)", _recall_rows(alarms)),
-        ("Latency at the threshold of 95 %, and event F1 of the default trigger", _event_rows(alarms)),
+        ("Latency and event F1 of the chain's default trigger", _event_rows(alarms)),
         ("False alarms a day by SNR, at the threshold that detects 95 % of the events", _snr_rows(alarms)),
         ("Which normal sound fools it, at the threshold of 95 %", _fooled_rows(alarms)),
     ]

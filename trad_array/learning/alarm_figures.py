@@ -36,7 +36,7 @@ class AlarmFigures:
 
     at_recall : false alarms a day by the share of events that is detected (0.95 and 0.99)
     by_snr : false alarms a day at 0.95 of the events of each signal-to-noise ratio, dB; empty where no truth tells it
-    latency : at the threshold that detects 0.95 of the events; None where no truth tells their onsets
+    latency : of the default trigger; None where no truth tells the onsets
     f1 : of the events that the default trigger finds, onsets at most 0.5 s apart; None where onsets are not known
     fooled : which kinds of normal sound reach the threshold of 0.95
     curve : recall against false alarms a day
@@ -68,7 +68,7 @@ def alarm_figures(scored: Sequence[Scored]) -> AlarmFigures:
             snr_db: false_alarms_at_recall(np.array([e.peak for e in some]), normal_peaks, hours, RECALLS[0])
             for snr_db, some in by_snr(events).items()
         },
-        latency=latency(events, threshold) if any(event.onset_s is not None for event in events) else None,
+        latency=latency(events, Trigger().on) if any(event.onset_s is not None for event in events) else None,
         f1=_f1(scored),
         fooled=fooled_by([event_of(s) for s in normal], threshold) if np.isfinite(threshold) else (),
         curve=alarm_curve(event_peaks, normal_peaks, hours),
