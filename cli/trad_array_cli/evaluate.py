@@ -1,7 +1,5 @@
-"""`trad-array evaluate`: fitted scorers on the recordings that they have not seen, as the paper does."""
+"""`trad-array evaluate`: fitted scorers on the recordings that they have not seen, or the paper's experiments."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +13,9 @@ from trad_array_cli.train import NAME_PATTERN, Bar
 if TYPE_CHECKING:
     from trad_array.learning.evaluation import SystemResult
 
-MEASURES = (
-    ("frame_auc", "AUC of frames, every frame of an abnormal recording counts as abnormal (the paper's protocol)"),
-    ("clip_auc", "AUC of recordings, by the mean over channels of the mean score"),
-    ("true_frame_auc", "AUC of frames, only those between true onset and end count as abnormal"),
-)
+# The options of one way to use the command, which make no sense in the other.
+_ONLY_PROTOCOL = ("out", "scorers", "splits", "epochs", "seed")
+_ONLY_MODEL = ("model_paths", "plot")
 
 
 @click.command(name="evaluate", no_args_is_help=True)
@@ -28,12 +24,51 @@ MEASURES = (
     "model_paths",
     type=click.Path(path_type=Path),
     multiple=True,
-    required=True,
     metavar="FILE",
     help="Model file written by `trad-array train`; may be given several times.",
 )
 @click.option(
+    "--protocol", type=click.Choice(["libtrad"]), help="Instead: train and test systems as the LiB-TRAD paper does."
+)
+@click.option(
     "--data", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Folder with normal/ and abnormal/."
+)
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="FILE.png",
+    help="With --model: draw events detected and missed against false alarms a day (png, pdf or svg).",
+)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="OUTDIR",
+    help="With --protocol: folder for tables, pictures and models; made if it is not there.",
+)
+@click.option(
+    "--scorers",
+    metavar="A,B,...",
+    default="gaussian,ae,attention-ae,cnn",
+    show_default=True,
+    help="With --protocol: kinds as of `train --scorer`, or your own as file.py:Class.",
+)
+@click.option(
+    "--splits",
+    metavar="A,B,...",
+    default="random,recording,runaways",
+    show_default=True,
+    help="With --protocol: ways to split the recordings.",
+)
+@click.option(
+    "--epochs",
+    type=click.IntRange(1, 100_000),
+    default=200,
+    show_default=True,
+    help="With --protocol; the paper's.",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="With --protocol: same seed, same result."
 )
 @click.option(
     "--name-pattern",
@@ -42,125 +77,123 @@ MEASURES = (
     metavar="PATTERN",
     help="File name of one channel; other audio files are taken as holding all channels.",
 )
-@json_option("one model a line, then the published figures")
-def command(model_paths: tuple[Path, ...], data: Path, name_pattern: str, as_json: bool) -> int:
-    """Compare fitted scorers as the paper does.
+@json_option("one model a line, then the published figures; with --protocol what results.json says")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    model_paths: tuple[Path, ...],
+    protocol: str | None,
+    data: Path,
+    plot: Path | None,
+    out: Path | None,
+    scorers: str,
+    splits: str,
+    epochs: int,
+    seed: int,
+    name_pattern: str,
+    as_json: bool,
+) -> int:
+    """Compare scorers: fitted models, or the paper's experiments.
 
-    Recordings that a model was fitted or calibrated on are left out, known by their content. Tables like the paper's
-    2 and 3: AUC per set, harmonic mean over sets, time to score a frame; and beside them the false alarms of the
-    chain's default trigger in the normal recordings, because an AUC hides them.
+    With --model, recordings that a model was fitted or calibrated on are left out, known by their content. Tables like
+    the paper's 2 and 3: AUC per set, harmonic mean over sets, time to score a frame; and beside them what an alarm is
+    judged by, because an AUC hides it: false alarms a day at a wanted recall, latency, which sound fools it.
+
+    With --protocol libtrad, systems are trained and tested in three splits of the folder; tables beside the published
+    figures, loss curves, spectrograms and models go to OUTDIR. A run that was stopped goes on when it is run again.
 
     \b
-    Example:
-      trad-array evaluate --model ae.model --model attention.model --model cnn.model --data segments
+    Examples:
+      trad-array evaluate --model ae.model --model cnn.model --data segments --plot alarms.png
+      trad-array evaluate --protocol libtrad --data segments -o paper
+      trad-array evaluate --protocol libtrad --data segments --scorers ae,mine.py:Mine --epochs 20 -o quick
     """
+    _check_options(ctx, protocol=protocol)
+    if protocol is not None:
+        from trad_array_cli.evaluate_protocol import run_libtrad
+
+        if out is None:
+            raise click.UsageError("--protocol needs -o OUTDIR, a folder for its tables.")
+        return run_libtrad(
+            data,
+            out,
+            scorers=_listed(scorers),
+            splits=_listed(splits),
+            epochs=epochs,
+            seed=seed,
+            name_pattern=name_pattern,
+            as_json=as_json,
+        )
+    return _evaluate_models(model_paths, data, plot=plot, name_pattern=name_pattern, as_json=as_json)
+
+
+def _check_options(ctx: click.Context, *, protocol: str | None) -> None:
+    given = {name for name in ctx.params if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE}
+    names = {parameter.name: parameter.opts[-1] for parameter in ctx.command.params}
+    if (protocol is None) == ("model_paths" not in given):
+        found = "neither" if protocol is None else "both"
+        raise click.UsageError(f"Expected either --model FILE or --protocol libtrad, found {found}.")
+    wrong = [name for name in (_ONLY_PROTOCOL if protocol is None else _ONLY_MODEL) if name in given]
+    if wrong:
+        raise click.UsageError(f"{names[wrong[0]]} does not go with {'--model' if protocol is None else '--protocol'}.")
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """What stands between commas, each once."""
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def _evaluate_models(
+    paths: tuple[Path, ...], data: Path, *, plot: Path | None, name_pattern: str, as_json: bool
+) -> int:
     from trad_array.learning.dataset import find_dataset
     from trad_array.learning.evaluation import evaluate
     from trad_array.scoring import load_model
+    from trad_array_cli.evaluation_tables import model_record, model_tables, published_record
+    from trad_array_cli.figures import check_suffix
 
-    models = [(path, load_model(path)) for path in model_paths]
+    check_suffix(plot)
+    models = [(path, load_model(path)) for path in paths]
     dataset = find_dataset(data, pattern=name_pattern)
     results: list[tuple[str, SystemResult]] = []
     for path, model in models:
         bar = Bar(f"scoring with {path.name}")
         result = evaluate(model, dataset, progress=bar.show)
         say(f"{path}: {result.left_out} of {len(dataset.segments)} recordings left out, the model has seen them")
-        for line in result.unusable:
-            say(f"left out: {line}")
+        tell_doubts(result)
         results.append((str(path), result))
         if as_json:
-            emit(_record(str(path), model.scorer.settings(), result))
+            emit(model_record(str(path), model.scorer.settings(), result))
+    if plot is not None:
+        draw_alarms(results, plot)
     if as_json:
-        emit(_published_record())
+        emit(published_record())
     else:
-        click.echo("\n\n".join(_tables(results)))
+        click.echo("\n\n".join(model_tables(results)))
     return SOME_FAILED if any(result.unusable for _, result in results) else 0
 
 
-def _record(path: str, settings: dict[str, Any], result: "SystemResult") -> dict[str, Any]:
-    return {
-        "schema": "trad-array/evaluation/1",
-        "model": path,
-        "kind": result.kind,
-        "settings": settings,
-        "sets": [asdict(s) for s in result.sets],
-        "harmonic_mean": dict(result.harmonic_mean),
-        "false_alarms": result.false_alarms,
-        "false_alarms_per_day": result.false_alarms_per_day,
-        "false_alarms_per_day_bound": result.false_alarms_per_day_bound,
-        "normal_s": result.normal_s,
-        "ms_per_frame": result.ms_per_frame,
-        "left_out": result.left_out,
-        "unusable": list(result.unusable),
-    }
+def tell_doubts(result: Any) -> None:
+    """What a person should hear about recordings that were left out, or do not look normal."""
+    for line in result.unusable:
+        say(f"left out: {line}")
+    suspicion = result.suspects.line()
+    if suspicion is not None:
+        say(f"trad-array: warning: {suspicion}")
 
 
-def _published_record() -> dict[str, Any]:
-    from trad_array.learning.published import PUBLISHED
+def draw_alarms(results: "list[tuple[str, SystemResult]]", path: Path) -> None:
+    """Events detected, and missed, against false alarms a day."""
+    from trad_array.plotting_detection import alarm_det, alarm_roc
+    from trad_array_cli.figures import new_figure, save_figure
 
-    return {
-        "schema": "trad-array/published/1",
-        "note": "published for the LiB-TRAD data set, measured on other data than the above",
-        "systems": [asdict(system) for system in PUBLISHED],
-    }
-
-
-def _tables(results: Sequence[tuple[str, "SystemResult"]]) -> list[str]:
-    """The same figures for people."""
-    tables = []
-    for measure, title in MEASURES:
-        if any(getattr(s, measure) is not None for _, result in results for s in result.sets):
-            tables.append(f"{title}\n{_auc_table(results, measure)}")
-    tables.append(f"Alarms of the chain's default trigger, and time to score a frame\n{_alarm_table(results)}")
-    tables.append(f"Published for the LiB-TRAD data set: other data, not a comparison\n{_published_table()}")
-    return tables
-
-
-def _auc_table(results: Sequence[tuple[str, "SystemResult"]], measure: str) -> str:
-    names = sorted({s.set_name for _, result in results for s in result.sets})
-    rows = [["system", *names, "harmonic mean"]]
-    for path, result in results:
-        of_set: dict[str, float | None] = {s.set_name: getattr(s, measure) for s in result.sets}
-        rows.append([path, *(_auc(of_set.get(name)) for name in names), _auc(result.harmonic_mean[measure])])
-    return _columns(rows)
-
-
-def _alarm_table(results: Sequence[tuple[str, "SystemResult"]]) -> str:
-    rows = [["system", "abnormal detected", "false alarms", "a day", "95 % below", "normal h", "ms per frame"]]
-    for path, result in results:
-        n = [(s.detected, s.n_abnormal) for s in result.sets if s.detected is not None]
-        detected = f"{sum(d * k for d, k in n) / sum(k for _, k in n):.1%}" if n else "-"
-        false_alarms = "-" if result.false_alarms is None else str(result.false_alarms)
-        rates = [_number(r) for r in (result.false_alarms_per_day, result.false_alarms_per_day_bound)]
-        rows.append(
-            [path, detected, false_alarms, *rates, f"{result.normal_s / 3600:.3f}", f"{result.ms_per_frame:.3f}"]
-        )
-    return _columns(rows)
-
-
-def _published_table() -> str:
-    from trad_array.learning.published import PUBLISHED
-
-    rows = [["system", "set 1", "set 2", "set 3", "harmonic mean", "ms per frame"]]
-    for system in PUBLISHED:
-        aucs = [_auc(system.auc[n]) if system.auc else "-" for n in range(3)]
-        rows.append([system.system, *aucs, _auc(system.harmonic_mean), _number(system.ms_per_frame, ".2f")])
-    return _columns(rows)
-
-
-def _auc(value: float | None) -> str:
-    return _number(value, ".4f")
-
-
-def _number(value: float | None, form: str = ".1f") -> str:
-    return "-" if value is None else format(value, form)
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> str:
-    """Rows as text; the first column leans left, numbers lean right."""
-    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
-    lines = []
-    for first, *others in rows:
-        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-        lines.append("  ".join([first.ljust(widths[0]), *cells]))
-    return "\n".join(lines)
+    curves = {Path(name).name: result.alarm.curve for name, result in results if result.alarm.curve is not None}
+    if not curves:
+        say(f"{path}: not drawn: no events or no normal sound to draw")
+        return
+    figure = new_figure(14.0, 6.0)
+    left, right = figure.subplots(1, 2)
+    alarm_roc(curves, left, title="Events detected")
+    alarm_det(curves, right, title="Events missed")
+    save_figure(figure, path)
+    say(f"drawn: {path}")

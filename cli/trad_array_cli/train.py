@@ -193,6 +193,9 @@ def _watching(out: Path) -> Iterator[Any]:
 def _tell(fitted: "Fitted", out: Path, *, as_json: bool) -> None:
     for line in fitted.unusable:
         say(f"left out: {line}")
+    suspicion = fitted.suspects.line()
+    if suspicion is not None:
+        say(f"trad-array: warning: {suspicion}")
     picture = _draw(fitted, out)
     story = fitted.model.provenance
     counts = story["counts"]

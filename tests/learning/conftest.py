@@ -13,7 +13,8 @@ from trad_array.learning.options import TrainingOptions
 FS = 16_000
 
 # These train networks; the others run without the extra "train".
-collect_ignore = [] if find_spec("torch") else ["test_parity.py", "test_training.py", "test_commands.py"]
+_HEAVY = ["test_bad_training_input.py", "test_commands.py", "test_parity.py", "test_protocol.py", "test_training.py"]
+collect_ignore = [] if find_spec("torch") else _HEAVY
 
 
 def noise(rng, *, n_channels, seconds):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -70,9 +71,13 @@ def test_evaluate_prints_tables_like_the_papers(trained, data_folder, capsys):
     tables = printed.out.split("\n\n")
     assert [table.splitlines()[0].split(",")[0] for table in tables] == [
         "AUC of frames",
+        "The same up to a false positive rate of 0.1",
         "AUC of recordings",
         "AUC of frames",
         "Alarms of the chain's default trigger",
+        "False alarms a day at the threshold that detects so many events (exact 95 % interval)",
+        "Latency and event F1 of the chain's default trigger",
+        "Which normal sound fools it",
         "Published for the LiB-TRAD data set: other data",
     ]
     assert tables[0].splitlines()[1].split() == ["system", "set1", "set2", "harmonic", "mean"]
@@ -88,7 +93,52 @@ def test_evaluate_as_json(trained, data_folder, capsys):
     assert all(0.0 <= s["frame_auc"] <= 1.0 for s in result["sets"])
     assert result["settings"]["attention"] == "batch"
     assert result["false_alarms"] is None
-    assert published["systems"][1]["harmonic_mean"] == 0.6291
+    assert {system["system"]: system["harmonic_mean"] for system in published["systems"]}["attention-AE"] == 0.6291
+
+
+@pytest.fixture
+def told(data_folder, tmp_path):
+    """The small data set with more in its truths: levels of the hisses, and two normal recordings that are tools."""
+    root = tmp_path / "told"
+    shutil.copytree(data_folder, root)
+    for n, truth in enumerate(sorted((root / "abnormal").glob("*.json"))):
+        truth.write_text(json.dumps(json.loads(truth.read_text()) | {"kind": "vent", "snr_db": [-5.0, 5.0][n % 2]}))
+    for name in ("set1_tool", "set2_tool"):
+        for channel in (1, 2):
+            shutil.copy(
+                root / "abnormal" / f"{name[:4]}_0000_ch{channel}.wav", root / "normal" / f"{name}_ch{channel}.wav"
+            )
+        (root / "normal" / f"{name}.truth.json").write_text(json.dumps({"kind": "air-tool"}))
+    return root
+
+
+def test_evaluate_tells_what_an_alarm_is_judged_by(trained, told, tmp_path, capsys):
+    path, _ = trained("gaussian")
+    picture = tmp_path / "alarms.png"
+    assert command("evaluate", "--model", path, "--data", told, "--plot", picture, "--json") == 0
+    result, _ = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    alarm = result["alarm"]
+    # Two tools that hiss like vents, in the four normal recordings of 2 s that are left.
+    rate = alarm["at_recall"]["0.95"]
+    assert (rate["n_events"], rate["recall"]) == (8, 1.0)
+    assert rate["hours"] == pytest.approx(4 * 61 * 512 / 16_000 / 3600)
+    assert rate["value"] == pytest.approx(rate["count"] * 24 / rate["hours"])
+    assert list(alarm["by_snr_db"]) == ["-5", "5"]
+    assert {entry["kind"]: (entry["n"], entry["n_above"]) for entry in alarm["fooled"]} == {
+        "air-tool": (2, rate["count"]),
+        "normal": (2, 0),
+    }
+    assert alarm["latency"]["n_detected"] == alarm["latency"]["n"] == 8
+    # Three frames of 64 ms, one hop of 32 ms apart, and no more than one hop late.
+    assert 0.064 < alarm["latency"]["median_s"] < 0.2
+    f1 = alarm["event_f1"]
+    assert (f1["hits"], f1["extra"], f1["missed"]) == (8, 2, 0)
+    assert f1["f1"] == pytest.approx(16 / 18)
+    assert command("evaluate", "--model", path, "--data", told) == 0
+    tables = capsys.readouterr().out
+    assert "False alarms a day by SNR, at the threshold that detects 95 % of the events\nsystem" in tables
+    assert "air-tool" in tables
 
 
 def damage(segment):

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 
 from trad_array.features import FeatureSpec
+from trad_array.learning.alarm_metrics import partial_auc
 from trad_array.learning.frames import contexts_of
 from trad_array.learning.options import TrainingOptions
 from trad_array.learning.torch_autoencoder import Autoencoder
@@ -111,3 +113,13 @@ def test_attention_over_components_written_out(trained_autoencoder, log_mel):
         expected[i] = np.sum(weights * v) / np.sum(weights)
     scorer = autoencoder_scorer(net, TrainingOptions(), context=1, **BANDS)
     np.testing.assert_allclose(scorer.codes(log_mel[0, 7:8, None])[0], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("max_fpr", [0.01, 0.1, 0.37])
+@pytest.mark.parametrize("levels", [4, 1000])
+def test_partial_auc_is_that_of_scikit_learn(rng, max_fpr, levels):
+    normal, abnormal = rng.integers(0, levels, 130), rng.integers(levels // 4, levels + levels // 2, 70)
+    expected = roc_auc_score([0] * 130 + [1] * 70, np.concatenate([normal, abnormal]), max_fpr=max_fpr)
+    assert partial_auc(normal, abnormal, max_fpr=max_fpr) == pytest.approx(expected, abs=1e-12)
+    whole = roc_auc_score([0] * 130 + [1] * 70, np.concatenate([normal, abnormal]))
+    assert partial_auc(normal, abnormal, max_fpr=1.0) == pytest.approx(whole, abs=1e-12)

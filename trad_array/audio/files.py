@@ -193,6 +193,12 @@ def channel_count(path: str | Path) -> int:
         return int(sound.channels)
 
 
+def sample_rate(path: str | Path) -> int:
+    """Sample rate of a file, Hz; raises `AudioError` when it is not audio."""
+    with _open(Path(path)) as sound:
+        return int(sound.samplerate)
+
+
 def blocks(recording: Recording, *, size: int = 16_000) -> Iterator[Block]:
     """A recording in memory as a stream of blocks of `size` samples, the last one shorter."""
     for start in range(0, recording.samples.shape[1], size):

@@ -1,8 +1,8 @@
 """Folders in the form of LiB-TRAD: `normal/` and `abnormal/`, segments of sound, one file per channel.
 
 Sets (one per runaway or layout) are sub-folders of `normal/` and `abnormal/`, or the first word of a name such as
-`set1_0001`; everything else belongs to the set "all". A segment may have its truth beside it, `NAME_truth.json` with
-`onset_s` and `end_s`.
+`set1_0001`; everything else belongs to the set "all". A segment may have its truth beside it, `NAME_truth.json` (or
+`NAME.truth.json`) with `onset_s` and `end_s`, and, if known, `kind`, `snr_db`, `recording`, `simulated`.
 """
 
 import hashlib
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from trad_array.audio.files import Source, read_recording
 from trad_array.errors import AudioError, ConfigError
@@ -54,14 +55,30 @@ class Segment:
         AudioError
             If there is a truth file that cannot be understood.
         """
+        truth = self.known()
+        try:
+            onset_s, end_s = truth.get("onset_s"), truth.get("end_s")
+            return None if onset_s is None or end_s is None else (float(onset_s), float(end_s))
+        except (ValueError, TypeError) as trouble:
+            raise AudioError(f"{self.truth}: expected JSON with onset_s and end_s, found {trouble}") from trouble
+
+    def known(self) -> Mapping[str, Any]:
+        """What the truth file says (`kind`, `snr_db`, `simulated`, ...); empty without one.
+
+        Raises
+        ------
+        AudioError
+            If there is a truth file that cannot be understood.
+        """
         if self.truth is None:
-            return None
+            return {}
         try:
             found = json.loads(self.truth.read_text(encoding="utf-8"))
-            onset_s, end_s = found.get("onset_s"), found.get("end_s")
-            return None if onset_s is None or end_s is None else (float(onset_s), float(end_s))
-        except (ValueError, TypeError, AttributeError, OSError) as trouble:
+        except (ValueError, OSError) as trouble:
             raise AudioError(f"{self.truth}: expected JSON with onset_s and end_s, found {trouble}") from trouble
+        if not isinstance(found, dict):
+            raise AudioError(f"{self.truth}: expected JSON with onset_s and end_s, found {type(found).__name__}")
+        return found
 
     def digest(self) -> str:
         """Name of its content, the same wherever the files lie and whatever they are called."""
@@ -176,11 +193,12 @@ def _listed(numbers: list[int]) -> str:
 def _segment(root: Path, label: str, base: Path, files: tuple[Path, ...]) -> Segment:
     folder = base.parent.relative_to(root / label)
     match = _SET_NAME.match(base.name)
-    truth = base.with_name(f"{base.name}_truth.json")
+    # The second is what `trad-array simulate` writes beside a single recording.
+    truths = [base.with_name(f"{base.name}{ending}") for ending in ("_truth.json", ".truth.json")]
     return Segment(
         name=base.relative_to(root).as_posix(),
         label=label,
         set_name=folder.parts[0] if folder.parts else match[1].lower() if match else NO_SET,
         files=files,
-        truth=truth if truth.is_file() else None,
+        truth=next((truth for truth in truths if truth.is_file()), None),
     )

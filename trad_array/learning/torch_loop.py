@@ -2,6 +2,7 @@
 
 import math
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +98,10 @@ class Run:
         if self.checkpoint is None or not self.checkpoint.exists():
             return None
         try:
-            state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():
+                # What torch warns of in a foreign pickle is told in the note below.
+                warnings.simplefilter("ignore")
+                state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         except Exception as trouble:  # torch, zipfile and pickle each have their own ways to say "damaged"
             self.note(f"{self.checkpoint}: damaged checkpoint ({type(trouble).__name__}), starting anew")
             return None

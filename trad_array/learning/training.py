@@ -1,8 +1,8 @@
 """Fits a scorer to a folder of recordings. Every kind ends as a model file that runs without torch."""
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -13,14 +13,21 @@ import numpy as np
 from trad_array.detection.calibration import Calibration, fit_calibration
 from trad_array.errors import AudioError, ConfigError, MissingExtra
 from trad_array.features import FeatureSpec
+from trad_array.learning.checks import Suspects, check_rates, find_suspects, level_of
 from trad_array.learning.dataset import Dataset, Segment
 from trad_array.learning.frames import Corpus, contexts_of, read_corpus
 from trad_array.learning.job import Job, Watch
 from trad_array.learning.kinds import KINDS, TRAINING_PACKAGES, FitKind, named
 from trad_array.learning.options import TrainingOptions
+from trad_array.learning.scored import require_finite
 from trad_array.learning.split import Split, split_recordings
-from trad_array.scoring.frame_scorer import StoredScorer
+from trad_array.scoring.frame_scorer import FrameScorer, StoredScorer
 from trad_array.scoring.model_file import Model, save_model
+
+# Less is nothing to fit on. Our choice.
+_LEAST_NORMAL_S = 0.5
+# Frames that are looked at for vents in normal sound, about; of more, every second, third, ... one.
+_LOOKED_AT_FRAMES = 100_000
 
 
 class BatchReadingWarning(UserWarning):
@@ -33,11 +40,13 @@ class Fitted:
 
     losses : mean training loss of every epoch; () for a scorer that is not trained in epochs
     unusable : one line about each recording that was left out
+    suspects : normal recordings, fitted or calibrated on, that do not look it to the model
     """
 
     model: Model
     losses: tuple[float, ...]
     unusable: tuple[str, ...]
+    suspects: Suspects = field(default_factory=Suspects)
 
 
 def fit(
@@ -63,20 +72,16 @@ def fit(
     Raises
     ------
     AudioError
-        If the data set lacks recordings of a class that is needed, or too many cannot be used.
+        If the data set lacks recordings of a class that is needed, too many cannot be used, their rates do not go
+        together, or there is too little normal sound.
     ConfigError
-        If the kind is unknown or the loss becomes infinite.
+        If the kind is unknown, the loss becomes infinite, or the scorer gives NaN.
     MissingExtra
         If torch or scikit-learn is not installed.
     """
-    if kind not in KINDS:
-        raise ConfigError(f"scorer: expected one of {', '.join(KINDS)}, found {kind!r}")
     watch = watch or Watch()
-    prepare = KINDS[kind].prepare
-    options = options if prepare is None else named(prepare)(options)
-    if kind == "attention-ae" and options.attention == "batch":
-        text = "attention over a batch: a frame's score depends on its neighbours, the model cannot watch a stream"
-        warnings.warn(BatchReadingWarning(text), stacklevel=2)
+    options = prepared(kind, options)
+    check_rates(dataset, fs=options.features.fs)
     split = split_recordings(
         dataset,
         supervised=KINDS[kind].supervised,
@@ -84,13 +89,63 @@ def fit(
         train_share=options.train_share,
         calibration_share=options.calibration_share,
     )
-    corpus, held_out, digests = _read(split, options.features, watch)
-    seeds = tuple(int(seed) for seed in rng.integers(0, 2**31, size=2))
-    job = Job(kind, options, corpus, watch, (seeds[0], seeds[1]), checkpoint, digests)
+    parts = read_parts(split, options.features, watch)
+    first, second = (int(seed) for seed in rng.integers(0, 2**31, size=2))
+    return fit_parts(
+        kind, options, parts, seeds=(first, second), watch=watch, checkpoint=checkpoint, provenance=provenance
+    )
+
+
+def prepared(kind: str, options: TrainingOptions) -> TrainingOptions:
+    """The options that this kind is fitted with when these are asked for; raises ConfigError for an unknown kind."""
+    if kind not in KINDS:
+        raise ConfigError(f"scorer: expected one of {', '.join(KINDS)}, found {kind!r}")
+    prepare = KINDS[kind].prepare
+    options = options if prepare is None else named(prepare)(options)
+    if kind == "attention-ae" and options.attention == "batch":
+        text = "attention over a batch: a frame's score depends on its neighbours, the model cannot watch a stream"
+        warnings.warn(BatchReadingWarning(text), stacklevel=3)
+    return options
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Frames to fit on, and frames to calibrate with.
+
+    fitting : of the weights; holds abnormal recordings only for a supervised scorer
+    calibration : of normal recordings
+    digests : of the content of every recording, by its name
+    """
+
+    fitting: Corpus
+    calibration: Corpus
+    digests: Mapping[str, str]
+
+    @property
+    def unusable(self) -> tuple[str, ...]:
+        """One line about each recording that was left out."""
+        return tuple(dict.fromkeys(self.fitting.unusable + self.calibration.unusable))
+
+
+def fit_parts(
+    kind: str,
+    options: TrainingOptions,
+    parts: Parts,
+    *,
+    seeds: tuple[int, int],
+    watch: Watch | None = None,
+    checkpoint: Path | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> Fitted:
+    """Fit a scorer and its calibration to frames; `options` as of `prepared`, everything else as of `fit`."""
+    check_enough(parts.fitting, options.features)
+    job = Job(kind, options, parts.fitting, watch or Watch(), seeds, checkpoint, parts.digests)
     scorer, losses = _fitted(job)
-    story = dict(provenance or {}) | _story(job, split, digests, losses, unusable=corpus.unusable + held_out.unusable)
-    model = Model(kind=kind, scorer=scorer, calibration=_calibration(scorer, held_out), provenance=story)
-    return Fitted(model=model, losses=losses, unusable=corpus.unusable + held_out.unusable)
+    calibration = calibrated(kind, scorer, parts.calibration)
+    suspects = _suspects(kind, scorer, calibration, parts)
+    story = dict(provenance or {}) | _story(job, parts, losses, suspects)
+    model = Model(kind=kind, scorer=scorer, calibration=calibration, provenance=story)
+    return Fitted(model=model, losses=losses, unusable=parts.unusable, suspects=suspects)
 
 
 def train_to_file(
@@ -114,8 +169,8 @@ def train_to_file(
     return fitted
 
 
-def _read(split: Split, spec: FeatureSpec, watch: Watch) -> tuple[Corpus, Corpus, dict[str, str]]:
-    """Frames for fitting, frames for calibration, and the digest of every recording by its name."""
+def read_parts(split: Split, spec: FeatureSpec, watch: Watch) -> Parts:
+    """Frames of a split; raises AudioError when too many recordings, or all of a class, cannot be used."""
     total = len(split.fitting) + len(split.calibration)
     corpus = read_corpus(split.fitting, spec, progress=lambda n, _: watch.reading(n, total))
     done = len(split.fitting)
@@ -124,7 +179,7 @@ def _read(split: Split, spec: FeatureSpec, watch: Watch) -> tuple[Corpus, Corpus
     if used != {segment.label for segment in split.fitting} or not held_out.segments:
         lines = corpus.unusable + held_out.unusable
         raise AudioError(f"none of the {'calibration' if used else 'training'} recordings can be used: {lines[0]}")
-    return corpus, held_out, {segment.name: segment.digest() for segment in corpus.segments + held_out.segments}
+    return Parts(corpus, held_out, {segment.name: segment.digest() for segment in corpus.segments + held_out.segments})
 
 
 def _fitted(job: Job) -> tuple[StoredScorer, tuple[float, ...]]:
@@ -139,36 +194,76 @@ def _fitted(job: Job) -> tuple[StoredScorer, tuple[float, ...]]:
         raise MissingExtra(TRAINING_PACKAGES[package], "train") from trouble
 
 
-def _calibration(scorer: StoredScorer, held_out: Corpus) -> Calibration:
-    scores = [scorer.score(contexts_of(frames, scorer.context)) for frames in held_out.frames]
+def calibrated(kind: str, scorer: FrameScorer, held_out: Corpus) -> Calibration:
+    """Scale of a scorer from normal recordings that it was not fitted on.
+
+    Raises
+    ------
+    AudioError
+        If they are too short to be scored.
+    ConfigError
+        If the scorer gives NaN or infinity.
+    """
+    scores = []
+    for segment, frames in zip(held_out.segments, held_out.frames, strict=True):
+        scores.append(scorer.score(contexts_of(frames, scorer.context)))
+        require_finite(scores[-1], kind=kind, name=segment.name)
     values = np.concatenate(scores, axis=1)
     if values.shape[1] == 0:
         raise AudioError(f"{held_out.segments[0].name}: expected at least {scorer.context} frames, found fewer")
     return fit_calibration(values)
 
 
-def _story(
-    job: Job, split: Split, digests: Mapping[str, str], losses: Sequence[float], *, unusable: Sequence[str]
-) -> dict[str, Any]:
+def check_enough(fitting: Corpus, spec: FeatureSpec) -> None:
+    """Raise AudioError when there is less than half a second of normal sound to fit on."""
+    normal = (f for s, f in zip(fitting.segments, fitting.frames, strict=True) if s.label == "normal")
+    heard_s = sum(frames.shape[1] for frames in normal) * spec.hop / spec.fs
+    if heard_s < _LEAST_NORMAL_S:
+        raise AudioError(
+            f"too little normal sound: expected at least {_LEAST_NORMAL_S:g} s to fit on, found {heard_s:.2f} s"
+        )
+
+
+def _suspects(kind: str, scorer: FrameScorer, calibration: Calibration, parts: Parts) -> Suspects:
+    """Normal recordings, fitted or calibrated on, that do not look it; every so many frames of each."""
+    both = (parts.fitting, parts.calibration)
+    pairs = [pair for corpus in both for pair in zip(corpus.segments, corpus.frames, strict=True)]
+    normal = [(segment, frames) for segment, frames in pairs if segment.label == "normal"]
+    hop = max(1, sum(frames.shape[0] * frames.shape[1] for _, frames in normal) // _LOOKED_AT_FRAMES)
+    levels: dict[Segment, float] = {}
+    for segment, frames in normal:
+        contexts = contexts_of(frames, scorer.context)[:, ::hop]
+        if contexts.shape[1]:
+            scores = scorer.score(contexts)
+            require_finite(scores, kind=kind, name=segment.name)
+            level = level_of(calibration.for_mics(len(scores))(scores))
+            # A recording may be in several pieces.
+            levels[segment] = max(level, levels.get(segment, level))
+    return find_suspects(tuple(levels), tuple(levels.values()))
+
+
+def _story(job: Job, parts: Parts, losses: Sequence[float], suspects: Suspects) -> dict[str, Any]:
     """Where the model comes from, as JSON values."""
     packages = ("trad-array", "numpy", *KINDS[job.kind].packages)
     options = asdict(job.options)
     options.pop("features")
+    fitting, calibration = (dict.fromkeys(corpus.segments) for corpus in (parts.fitting, parts.calibration))
     return {
         "date_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {name: version(name) for name in packages},
         "options": options,
         "counts": {
-            "fitting": _counts(split.fitting, digests),
-            "calibration": _counts(split.calibration, digests),
-            "unusable": len(unusable),
+            "fitting": _counts(fitting),
+            "calibration": _counts(calibration),
+            "unusable": len(parts.unusable),
         },
         "losses": [float(f"{loss:.6g}") for loss in losses],
-        "training_recordings": {s.name: digests[s.name] for s in split.fitting if s.name in digests},
-        "calibration_recordings": {s.name: digests[s.name] for s in split.calibration if s.name in digests},
+        "suspects": {"names": list(suspects.names), "n": suspects.n},
+        "training_recordings": {s.name: parts.digests[s.name] for s in fitting},
+        "calibration_recordings": {s.name: parts.digests[s.name] for s in calibration},
     }
 
 
-def _counts(segments: Sequence[Segment], used: Mapping[str, str]) -> dict[str, int]:
-    labels = [segment.label for segment in segments if segment.name in used]
+def _counts(segments: Iterable[Segment]) -> dict[str, int]:
+    labels = [segment.label for segment in segments]
     return {label: labels.count(label) for label in ("normal", "abnormal")}
