@@ -116,8 +116,8 @@ ENCODERS: Mapping[str, EncoderKind] = {
     "onnx": EncoderKind(
         f"{_HERE}.onnx_own:load",
         "an ONNX network of your own",
-        "your own .onnx file that takes 16 kHz sound, (batch, samples), or log-mel frames, (batch, frames, mels), and "
-        "gives a vector",
+        "a .onnx file whose network turns 16 kHz sound, (batch, samples), or log-mel frames, (batch, frames, mels), "
+        "into a vector",
         "yours",
         "yours",
         None,
@@ -161,7 +161,7 @@ def weights_path(name: str, path: str | None) -> Path:
 def _what_to_get(name: str) -> str:
     kind = ENCODERS[name]
     if name == "onnx":
-        return f"it takes {kind.file}"
+        return f"give {kind.file}"
     return f"get {kind.file} (licence {kind.licence}, {kind.size})"
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import pickle
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,9 @@ def read_checkpoint(path: Path, *keys: str) -> dict[str, Any]:
         If it cannot be read, holds objects other than numbers, texts and containers of them, or lacks a key.
     """
     try:
-        with torch.serialization.safe_globals(_HARMLESS):
+        with torch.serialization.safe_globals(_HARMLESS), warnings.catch_warnings():
+            # torch wonders about unusual pickles, which the line below is about.
+            warnings.simplefilter("ignore")
             found = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as trouble:
         raise WeightsError(f"{path}: cannot be read: {trouble.strerror or trouble}") from trouble
