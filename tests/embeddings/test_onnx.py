@@ -72,7 +72,7 @@ def test_other_inputs_are_refused_and_what_is_expected_is_said(make_onnx, shape,
         load_encoder("onnx", path)
     line = str(trouble.value)
     assert line.startswith(f"{path}: expected one input of float32: 16 kHz sound (batch, samples)")
-    assert line.endswith(found) or f"found {found}" in line or found in line
+    assert found in line
     assert "\n" not in line
 
 

