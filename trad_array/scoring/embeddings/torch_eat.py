@@ -79,7 +79,7 @@ class Eat:
     """See `encoder.Encoder`; a window's vector is that of the class token, as the authors advise for clips.
 
     Frames are padded to a whole number of patches, as the authors do with clips that are not 10 s long. (To pad a
-    second to the 10 s of training takes ten times as long and puts nine seconds of nothing into every window.)
+    second to the 10 s of training takes seven times as long and puts nine seconds of nothing into every window.)
     """
 
     net: nn.Module
