@@ -46,9 +46,10 @@ bench-localization-full: .venv/peers
 	$(INSTALL) --editable ".[sim]"
 	@touch $@
 
-.venv/dev: .venv/bin/python pyproject.toml constraints.txt
+.venv/dev: .venv/bin/python pyproject.toml constraints.txt tests/requirements-no-deps.txt
 	@echo "installing trad-array with everything for developers into .venv (torch is large) ..."
 	$(INSTALL) --editable ".[dev]"
+	$(INSTALL) --no-deps --requirement tests/requirements-no-deps.txt
 	@touch $@ .venv/sim
 
 .venv/peers: .venv/dev benchmarks/localization/requirements.txt benchmarks/localization/requirements-no-deps.txt

@@ -54,6 +54,18 @@ NAME_PATTERN = "{name}_ch{channel}.wav"
     help="Score of the autoencoders: distance of the code (the paper's equation 4) or reconstruction error.",
 )
 @click.option(
+    "--encoder",
+    metavar="PATH",
+    help="Weights for beats, eat, dasheng or onnx; without them a message says which file to get.",
+)
+@click.option(
+    "--back-end",
+    type=click.Choice(["knn", "mahalanobis", "cosine"]),
+    default="knn",
+    show_default=True,
+    help="How vectors of an encoder are compared with normal ones.",
+)
+@click.option(
     "--front-end",
     type=click.Choice(["floor", "absolute"]),
     default="floor",
@@ -87,6 +99,8 @@ def command(
     out: Path,
     attention: str,
     distance: str,
+    encoder: str | None,
+    back_end: str,
     front_end: str,
     context: int,
     epochs: int,
@@ -106,6 +120,7 @@ def command(
       trad-array simulate --layout row-corners --count 100 --sets -o segments
       trad-array train --scorer attention-ae --data segments -o attention.model
       trad-array train --scorer cnn --front-end absolute --data segments -o cnn.model
+      trad-array train --scorer beats --encoder BEATs_iter3_plus_AS2M.pt --data segments -o beats.model
     """
     _check_out(out)
     import numpy as np
@@ -123,6 +138,8 @@ def command(
         epochs=epochs,
         batch=batch,
         labels=labels,
+        encoder=encoder,
+        back_end=back_end,
     )
     dataset = find_dataset(data, pattern=name_pattern)
     provenance = {"command": shlex.join(["trad-array", *sys.argv[1:]]), "seed": seed, "data": str(data)}

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from trad_array.learning.job import Job
+from trad_array.scoring.embeddings.encoder import ENCODERS
 from trad_array.scoring.frame_scorer import StoredScorer
 
 FitKind = Callable[[Job], tuple[StoredScorer, tuple[float, ...]]]
@@ -35,6 +36,16 @@ class Kind:
     packages: tuple[str, ...] = ("scikit-learn",)
 
 
+def _encoder(name: str) -> Kind:
+    """A bank of vectors that an encoder of somebody else gives of normal sound."""
+    return Kind(
+        "trad_array.learning.embedding:fit_kind",
+        ENCODERS[name].about,
+        prepare=f"trad_array.learning.embedding:for_{name}",
+        packages=ENCODERS[name].packages,
+    )
+
+
 _NETWORK = ("scikit-learn", "torch")
 KINDS: Mapping[str, Kind] = {
     "gaussian": Kind("trad_array.learning.covariance:fit_kind", "distance of a frame from normal ones"),
@@ -50,6 +61,7 @@ KINDS: Mapping[str, Kind] = {
     "cnn": Kind(
         "trad_array.learning.torch_cnn:fit_kind", "the paper's supervised network", supervised=True, packages=_NETWORK
     ),
+    **{name: _encoder(name) for name in ENCODERS},
 }
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from trad_array.errors import ConfigError
 from trad_array.features import FeatureSpec
 from trad_array.scoring.attention_ae import READINGS, SCORES
+from trad_array.scoring.embeddings.back_ends import BACK_ENDS
 
 LABELLINGS = ("segment", "truth")
 
@@ -23,6 +24,8 @@ class TrainingOptions:
     patch_hop : frames between the patches that the cnn is trained on; our choice
     labels : what the cnn takes for abnormal: "segment" (all of an abnormal recording, the paper's) or "truth" (what
         lies between the true onset and end)
+    encoder : file or folder with the weights of an encoder, see `scoring.embeddings.encoder`
+    back_end : how vectors of an encoder are compared with normal ones, see `scoring.embeddings.back_ends`
     """
 
     features: FeatureSpec = field(default_factory=FeatureSpec)
@@ -36,9 +39,16 @@ class TrainingOptions:
     calibration_share: float = 0.1
     patch_hop: int = 8
     labels: str = "segment"
+    encoder: str | None = None
+    back_end: str = "knn"
 
     def __post_init__(self) -> None:
-        for name, known in (("attention", READINGS), ("distance", SCORES), ("labels", LABELLINGS)):
+        for name, known in (
+            ("attention", READINGS),
+            ("distance", SCORES),
+            ("labels", LABELLINGS),
+            ("back_end", BACK_ENDS),
+        ):
             if getattr(self, name) not in known:
                 raise ConfigError(f"{name}: expected one of {', '.join(known)}, found {getattr(self, name)!r}")
         for name in ("epochs", "batch", "patch_hop"):

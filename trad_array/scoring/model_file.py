@@ -22,7 +22,8 @@ from trad_array.features import FeatureSpec
 from trad_array.scoring.frame_scorer import StoredScorer
 
 SCHEMA = "trad-array/model/1"
-# What a model may unpack to; the largest scorer takes 0.2 MB. Keeps a crafted archive from filling the memory.
+# What a model may unpack to; the largest, the whitening of an encoder's vectors, takes 34 MB. Keeps a crafted archive
+# from filling the memory.
 MAX_MODEL_BYTES = 64 * 1024 * 1024
 
 # No rate, window or number of bands is larger; keeps a damaged number from asking for gigabytes later.
@@ -34,6 +35,11 @@ STORED_SCORERS: Mapping[str, str] = {
     "attention-ae": "trad_array.scoring.attention_ae:AttentionAE",
     "ae": "trad_array.scoring.attention_ae:AttentionAE",
     "cnn": "trad_array.scoring.cnn:CNN",
+    "beats": "trad_array.scoring.embeddings.scorer:EmbeddingScorer",
+    "eat": "trad_array.scoring.embeddings.scorer:EmbeddingScorer",
+    "dasheng": "trad_array.scoring.embeddings.scorer:EmbeddingScorer",
+    "wakeword": "trad_array.scoring.embeddings.scorer:EmbeddingScorer",
+    "onnx": "trad_array.scoring.embeddings.scorer:EmbeddingScorer",
 }
 
 
@@ -80,7 +86,10 @@ def load_model(path: str | Path) -> Model:
     Raises
     ------
     WeightsError
-        If the file is missing, damaged, of another kind, or its numbers do not fit together.
+        If the file is missing, damaged, of another kind, or its numbers do not fit together; or if the encoder that
+        it was fitted with is gone or has changed.
+    MissingExtra
+        If that encoder needs a package that is not installed.
     """
     path = Path(path)
     meta, arrays = _read_archive(path)
@@ -95,6 +104,8 @@ def load_model(path: str | Path) -> Model:
         provenance = dict(meta["provenance"])
     except KeyError as trouble:
         raise WeightsError(f"{path}: expected {trouble.args[0]!r} in a model of kind {kind!r}, found none") from trouble
+    except WeightsError as trouble:  # of another file that the model needs
+        raise WeightsError(f"{path}: {trouble}") from trouble
     except (ConfigError, TypeError, ValueError, AttributeError, ArithmeticError, IndexError) as trouble:
         raise WeightsError(f"{path}: numbers do not fit a model of kind {kind!r}: {trouble}") from trouble
     return Model(kind=kind, scorer=scorer, calibration=calibration, provenance=provenance)
