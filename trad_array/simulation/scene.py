@@ -107,6 +107,7 @@ def simulate_scene(
     source_m: tuple[float, float, float] | None = None,
     noise_dbfs: float = NOISE_DBFS,
     fan_speed: float = 1.0,
+    sound: FloatArray | None = None,
 ) -> Scene:
     """Simulate what the microphones of a layout hear while a cell vents, something else sounds, or nothing does.
 
@@ -139,6 +140,9 @@ def simulate_scene(
         Level of the noise, mean over microphones.
     fan_speed : float
         Factor on the speed of the fans.
+    sound : array, shape (n,), or None
+        What sounds, mono, at `fs`, instead of a simulated sound: a recording, say. `negative` is then any name for it,
+        and `source_m` says where it sounds. It is cut to `duration_s`.
 
     Returns
     -------
@@ -159,7 +163,15 @@ def simulate_scene(
     MissingExtra
         If pyroomacoustics is not installed.
     """
-    n = _check(cell, negative, seconds=seconds, fs=fs, snr_db=snr_db, duration_s=duration_s, noise_dbfs=noise_dbfs)
+    n = _check(
+        cell,
+        None if sound is not None else negative,
+        seconds=seconds,
+        fs=fs,
+        snr_db=snr_db,
+        duration_s=duration_s,
+        noise_dbfs=noise_dbfs,
+    )
     if not 0.2 <= fan_speed <= 5.0:
         raise ConfigError(f"fan_speed: expected 0.2 to 5, found {fan_speed:g}")
     air_c = layout.temperature_c if temperature_c is None else temperature_c
@@ -189,7 +201,7 @@ def simulate_scene(
         at = event_places(layout, kind, cell=cell, source_m=source_m, rng=place_rng)
         travel_s = travel_times(at, layout.mics, speed_of_sound=room.speed_of_sound)
         event = _make_event(
-            kind, travel_s, rng=event_rng, fs=fs, seconds=n / fs, onset_s=onset_s, duration_s=duration_s
+            kind, travel_s, rng=event_rng, fs=fs, seconds=n / fs, onset_s=onset_s, duration_s=duration_s, sound=sound
         )
         sound = _through_room(event.signals, room.responses(at, event_rng).impulse, n, start=event.start)
         sound, ratios = _at_snr(sound, heard, event, fs=fs, snr_db=snr_db)
@@ -241,10 +253,13 @@ def _make_event(
     seconds: float,
     onset_s: float | None,
     duration_s: float | None,
+    sound: FloatArray | None,
 ) -> _Event:
     """Draw the sound of each place, and when it starts."""
     arrival_s, slack_s = float(travel_s.min()), float(travel_s.max())
     room_s = seconds - slack_s - (0.0 if onset_s is None else onset_s)
+    if duration_s is None and sound is not None:
+        duration_s = min(len(sound) / fs, seconds - slack_s - (onset_s or 0.0))
     if duration_s is None:
         drawn = rng.uniform(1.0, 4.0) if kind == "vent" else typical_seconds(kind, rng)
         lead_s = min(LEAD_S, 0.5 * seconds) if onset_s is None else 0.0
@@ -257,7 +272,9 @@ def _make_event(
             f"onset_s: expected {arrival_s:.3f} to {latest_s:.3f} s for a sound of {duration_s:g} s in {seconds:g} s, "
             f"found {onset_s:g}"
         )
-    if kind == "vent":
+    if sound is not None:
+        signals = sound[None, : round(duration_s * fs)].astype(np.float32)
+    elif kind == "vent":
         signals = np.stack([vent(rng, fs=fs, seconds=duration_s, repeat=bool(rng.random() < 0.2))])
     else:
         signals = np.stack([negative(kind, rng, fs=fs, seconds=duration_s) for _ in travel_s])
