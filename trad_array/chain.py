@@ -17,9 +17,10 @@ from trad_array.localization.cut import Cut, CutRule, RingState, Window, cut_ste
 from trad_array.localization.faint_watch import (
     FaintWatch,
     FaintWatchRule,
-    absorb,
-    ends,
-    judged,
+    faint_ends,
+    from_a_cell,
+    loud,
+    take_up,
     without_absorbed,
 )
 from trad_array.localization.localizer import Localizer
@@ -107,37 +108,27 @@ class Chain:
             return self._after_gap(state, block)
         hearing, heard = self.hearing.step(state.hearing, block)
         fs = self.features.fs
-        faint, heard = self._with_faint(state.faint, heard)
+        candidates = _while_quiet(heard, state.watch)
         windows = self._windows(heard.detections)
-        for candidate in heard.faint:
+        for candidate in candidates:
             windows += self.window.around_faint(candidate.onset, fs=fs)
         watched = tuple(d for d in heard.detections if self.hearing.events.window(d) is None)
         watch = begin(state.watch, watched, heard.ended, rule=self.window, fs=fs)
         watch, later = plan(watch, until=block.end, watch=self.watch, rule=self.window, fs=fs)
         ring, cuts = cut_step(state.ring, block, windows + later, keep=self._keep())
-        maps = self._placed(watch, faint, cuts)
-        faint, over = ends(maps.faint, heard.faint_ended)
-        watch = begin(maps.watch, (), over, rule=self.window, fs=fs)
-        watch, ended = finished(watch, heard_until=block.end)
-        heard = _with_later(heard, maps.detections, ended + over)
-        return ChainState(hearing, ring, watch, faint), StepOutput(heard, maps.placed)
+        judged = self._judged(watch, take_up(state.faint, candidates), heard.detections, cuts)
+        watch, ended = finished(judged.watch, heard_until=block.end)
+        faint, heard = _told(heard, judged, ended)
+        return ChainState(hearing, ring, watch, faint), StepOutput(heard, judged.placed)
 
     def finish(self, state: ChainState) -> StepOutput:
         """End the stream: events still on are ended, detections still waiting for their window are placed."""
-        faint, heard = self._with_faint(state.faint, self.hearing.finish(state.hearing))
+        heard = self.hearing.finish(state.hearing)
         watch = begin(state.watch, (), heard.ended, rule=self.window, fs=self.features.fs)
-        maps = self._placed(watch, faint, flush_cuts(state.ring, self._windows(heard.detections)))
-        _, over = ends(maps.faint, heard.faint_ended)
-        _, ended = finished(begin(maps.watch, (), over, rule=self.window, fs=self.features.fs), heard_until=None)
-        return StepOutput(_with_later(heard, maps.detections, ended + over), maps.placed)
-
-    def _with_faint(self, faint: FaintWatch, heard: Heard) -> tuple[FaintWatch, Heard]:
-        """Loud detections that are not told because a faint event has told of them; new faint sounds taken up."""
-        faint, detections = absorb(faint, heard.detections, rule=self.faint, fs=self.features.fs)
-        faint, ended = without_absorbed(faint, heard.ended)
-        lasting = tuple(x for x in heard.lasting if x.onset not in faint.absorbed)
-        faint = replace(faint, candidates=faint.candidates + heard.faint)
-        return faint, replace(heard, detections=detections, ended=ended, lasting=lasting)
+        cuts = flush_cuts(state.ring, self._windows(heard.detections))
+        judged = self._judged(watch, state.faint, heard.detections, cuts)
+        _, ended = finished(judged.watch, heard_until=None)
+        return StepOutput(_told(heard, judged, ended)[1], judged.placed)
 
     def _after_gap(self, state: ChainState, block: Block) -> tuple[ChainState, StepOutput]:
         """End what was on, say what is missing, and begin anew; what was learned of the floor is kept."""
@@ -166,30 +157,38 @@ class Chain:
                 windows.append(Window(detection.onset, asked[0] - self.window.pre_roll(self.features.fs), asked[1]))
         return tuple(windows)
 
-    def _placed(self, watch: WatchState, faint: FaintWatch, cuts: tuple[Cut, ...]) -> "_Judged":
-        """Maps of the cuts; the second events that the later ones of a sound hold, and faint sounds from a cell."""
-        detections: list[Detection] = []
+    def _judged(
+        self, watch: WatchState, faint: FaintWatch, detections: tuple[Detection, ...], cuts: tuple[Cut, ...]
+    ) -> "_Judged":
+        """What the maps of the cuts say: places, second events during a sound, faint sounds that come from a cell.
+
+        Loud onsets and cuts are taken in the order of time, so that the way a stream is cut changes nothing.
+        """
+        told: list[Detection] = []
         placed: list[Placed] = []
-        for window, cut in sorted(cuts, key=lambda item: (item[0].end, item[0].parent is not None)):
+        moments: list[tuple[int, int, Detection | Cut]] = [(d.decided_at, 0, d) for d in detections]
+        moments += [(cut[0].end, 1 + (cut[0].parent is not None), cut) for cut in cuts]
+        for _, _, item in sorted(moments, key=lambda moment: moment[:2]):
+            if isinstance(item, Detection):
+                faint, new = loud(faint, item, rule=self.faint, fs=self.features.fs)
+                told += [item] if new else []
+                continue
+            window, cut = item
+            if window.onset in faint.absorbed or window.parent in faint.absorbed:
+                continue
             found = place(self.localizer, cut, self.layout, onset=window.onset, speed_of_sound=self.speed_of_sound)
             found = replace(found, final=window.final)
-            detection: Detection | None = None
+            detection, known = None, True
             if window.faint:
-                faint, detection, told = judged(faint, found, rule=self.faint)
-                if detection is not None:
-                    watch = begin(watch, (detection,), (), rule=self.window, fs=self.features.fs)
-            elif window.parent is None:
-                told = True
-            else:
+                faint, detection, known = from_a_cell(faint, found, rule=self.faint)
+            elif window.parent is not None:
                 watch, detection = second(watch, window, found, self.watch)
-                told = detection is not None
-            if told and window.parent is None:
+                known = detection is not None
+            else:
                 watch = first_place(watch, found)
-            if detection is not None:
-                detections.append(detection)
-            if told:
-                placed.append(found)
-        return _Judged(watch, faint, tuple(detections), tuple(placed))
+            told += [detection] if detection is not None else []
+            placed += [found] if known else []
+        return _Judged(watch, faint, tuple(told), tuple(placed))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,8 +201,24 @@ class _Judged:
     placed: tuple[Placed, ...]
 
 
-def _with_later(heard: Heard, detections: tuple[Detection, ...], ended: tuple[Ended, ...]) -> Heard:
-    return replace(heard, detections=heard.detections + detections, ended=heard.ended + ended)
+def _while_quiet(heard: Heard, watch: WatchState) -> tuple[Detection, ...]:
+    """Faint sounds that begin while no event is on: the maps of an event look for other cells themselves."""
+    ends = {end.onset: end.decided_at for end in heard.ended}
+    on = [(s.detection, s.ended.decided_at if s.ended else ends.get(s.detection.onset)) for s in watch.sounds]
+    on += [(d, ends.get(d.onset)) for d in heard.detections]
+    return tuple(
+        c
+        for c in heard.faint
+        if not any(d.decided_at <= c.decided_at and (end is None or c.decided_at < end) for d, end in on)
+    )
+
+
+def _told(heard: Heard, judged: _Judged, ended: tuple[Ended, ...]) -> tuple[FaintWatch, Heard]:
+    """What a step tells, once it is known which loud onsets belong to faint events."""
+    lasting = tuple(x for x in heard.lasting if x.onset not in judged.faint.absorbed)
+    faint, over = without_absorbed(judged.faint, heard.ended)
+    faint, faint_over = faint_ends(faint, heard.faint_ended)
+    return faint, replace(heard, detections=judged.detections, lasting=lasting, ended=over + ended + faint_over)
 
 
 def make_chain(

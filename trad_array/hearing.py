@@ -200,10 +200,8 @@ class Hearing:
         if tick.shape[1] == self.floor.tick_frames:
             state, dead = self._end_tick(state, int(frames.starts[-1]) + self.features.n_fft)
             faults += dead
-        # While an event is on, its own maps look for other cells.
-        candidates = () if active else faint.detections
         return state, Heard(
-            scores, fused, found.detections, found.ended, faults, found.lasting, candidates, faint.ended
+            scores, fused, found.detections, found.ended, faults, found.lasting, faint.detections, faint.ended
         )
 
     def _end_tick(self, state: HearingState, at: int) -> tuple[HearingState, tuple[Fault, ...]]:

@@ -158,8 +158,8 @@ class CellMap:
     place_m : (3,), m, where that place is, or None when the localizer does not say
     sharpness : height of the correlation peaks over the spread of the noise; of two maps of one event the sharper
         counts
-    otherwise : what the sound is when it is not from a cell: "elsewhere" (from a place that is told), "diffuse" (loud,
-        and from no place: rain on the roof) or "unplaced" (cannot tell)
+    otherwise : what the sound is when it is not from a cell: "elsewhere" (from a place that is told), "diffuse" (from
+        no single place: rain on the roof, or far away among echoes) or "unplaced" (cannot tell)
     gate : log-odds that a cell made the sound, before the threshold that a site sets; 0 when the localizer has none
     onset : samples since the stream began
     speed_of_sound : m/s, the value the travel times were computed with

@@ -32,7 +32,7 @@ def _not_from_a_cell(fields: Mapping[str, Any]) -> str:
     """Where a sound that no cell made comes from."""
     verdict = fields.get("verdict") or "elsewhere"
     if verdict == "diffuse":
-        return "heard, not from a cell: from everywhere at once, as rain on a roof is"
+        return "heard, not from a cell: from no single place (rain on the roof, or far away among echoes)"
     if verdict == "unplaced":
         return f"heard, not placed (elsewhere {percent(fields['p_elsewhere'])})"
     near, side = fields["elsewhere"], fields.get("side")

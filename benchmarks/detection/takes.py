@@ -84,7 +84,7 @@ class Wish:
     kind : one of `KINDS`, "normal", or "recorded" with `sound`, (n,), at 16 kHz
     duration_s : of the event, or None to draw it
     place : one of `PLACES`; vents sound at cells, rain on the roof
-    seconds : of the whole take; the event begins at `LEAD_S`
+    seconds : of the whole take; onset_s : when the event begins
     around : what is drawn
     """
 
@@ -94,6 +94,7 @@ class Wish:
     seconds: float = 6.0
     around: Surroundings = field(default_factory=Surroundings)
     sound: NDArray[np.float32] | None = None
+    onset_s: float = LEAD_S
 
 
 def rng_of(suite: str, layout: Layout, kind: str, *, seed: int, number: int) -> np.random.Generator:
@@ -101,18 +102,21 @@ def rng_of(suite: str, layout: Layout, kind: str, *, seed: int, number: int) -> 
     return np.random.default_rng([seed, number, zlib.crc32(f"{suite} {layout.id} {kind}".encode())])
 
 
-def make_take(layout: Layout, wish: Wish, rng: np.random.Generator) -> Take:
-    """Simulate one take; one that cannot be simulated (a place on top of a microphone) is drawn again."""
+def make_take(layout: Layout, wish: Wish, rng: np.random.Generator, *, true: Layout | None = None) -> Take:
+    """Simulate one take; one that cannot be simulated (a place on top of a microphone) is drawn again.
+
+    true : the layout as it really is, or None to draw it
+    """
     while True:
         try:
-            return _take(layout, wish, rng)
+            return _take(layout, wish, rng, true)
         except TradArrayError:
             continue
 
 
-def _take(layout: Layout, wish: Wish, rng: np.random.Generator) -> Take:
+def _take(layout: Layout, wish: Wish, rng: np.random.Generator, true: Layout | None) -> Take:
     around = wish.around
-    true = disturbed(layout, around.mismatch, rng)
+    true = disturbed(layout, around.mismatch, rng) if true is None else true
     cabin = {
         "rt60_s": float(rng.uniform(*around.rt60_s)),
         "fan_speed": float(rng.choice(around.fan_speeds)),
@@ -136,7 +140,7 @@ def _take(layout: Layout, wish: Wish, rng: np.random.Generator) -> Take:
         negative=wish.kind if cell < 0 else None,
         sound=wish.sound,
         source_m=None if source is None else (float(source[0]), float(source[1]), float(source[2])),
-        onset_s=LEAD_S,
+        onset_s=wish.onset_s,
         duration_s=duration_s,
         snr_db=snr_db,
         **cabin,
@@ -171,7 +175,7 @@ def disturbed(layout: Layout, mismatch: str, rng: np.random.Generator) -> Layout
 
 
 def _duration_s(wish: Wish, rng: np.random.Generator) -> float:
-    longest = wish.seconds - LEAD_S - 0.3
+    longest = wish.seconds - wish.onset_s - 0.3
     if wish.duration_s is not None:
         return min(wish.duration_s, longest)
     if wish.kind == VENT:
@@ -216,3 +220,46 @@ def somewhere(layout: Layout, place: str, rng: np.random.Generator) -> NDArray[n
         clear = float(np.linalg.norm(layout.mics - at, axis=1).min()) > _CLEAR_OF_MICS_M
         if inside and clear and near_enough and from_cells >= nearest:
             return np.asarray(at)
+
+
+def make_pair(layout: Layout, during: Wish, vent: Wish, *, rng: np.random.Generator) -> tuple[Take, Recording]:
+    """A vent that begins while something else sounds, both equally loud in 2 to 7 kHz, and 10 dB over the cabin there.
+
+    Returns
+    -------
+    Take, Recording
+        The vent's take, and the sound of both in one room.
+    """
+    rt60_s = float(rng.uniform(*during.around.rt60_s))
+    around = replace(during.around, rt60_s=(rt60_s, rt60_s))
+    true = disturbed(layout, around.mismatch, rng)
+    take = make_take(layout, replace(vent, around=around), rng, true=true)
+    stretch = slice(round(take.onset_s * FS), round(min(take.end_s, take.onset_s + 1.0) * FS))
+    other, loudness = _sounding(layout, replace(during, around=around), stretch, rng=rng, true=true)
+    wanted = 10.0 * _band_power(other.noise[:, stretch])
+    assert other.event is not None
+    assert take.event is not None
+    gain = np.float32(np.sqrt(wanted / loudness))
+    second = np.float32(np.sqrt(wanted / _band_power(take.event[:, stretch])))
+    samples = np.clip(other.noise + gain * other.event + second * take.event, -1.0, 1.0)
+    return take, Recording(samples, FS, source=f"{vent.kind} during {during.kind}")
+
+
+def _sounding(
+    layout: Layout, wish: Wish, stretch: slice, *, rng: np.random.Generator, true: Layout
+) -> tuple[Take, float]:
+    """A take whose event sounds throughout the stretch (a tool is let go now and then), and its power there."""
+    while True:
+        take = make_take(layout, wish, rng, true=true)
+        assert take.event is not None
+        parts = [_band_power(part) for part in np.array_split(take.event[:, stretch], 5, axis=1)]
+        loudness = float(np.median(parts))
+        if min(parts) > 0.3 * loudness:
+            return take, loudness
+
+
+def _band_power(samples: NDArray[np.float32]) -> float:
+    """Mean power in 2 to 7 kHz."""
+    spectrum = np.abs(np.fft.rfft(samples, axis=1)) ** 2
+    frequencies = np.fft.rfftfreq(samples.shape[1], 1.0 / FS)
+    return float(spectrum[:, (frequencies >= 2_000.0) & (frequencies <= 7_000.0)].sum()) / samples.shape[1] ** 2

@@ -17,7 +17,7 @@ def made(values):
     reach = values.shape[1] // 2
     noise = 1.4826 * np.median(np.abs(values), axis=1)
     silent = np.zeros(2)
-    return EventCorrelations(np.arange(-reach, reach + 1) * STEP_S, values, noise, silent, silent)
+    return EventCorrelations(np.arange(-reach, reach + 1) * STEP_S, values, noise, silent)
 
 
 def peak_in_noise(rng, *, height, at, noise=0.02, n_pairs=3):
@@ -70,7 +70,7 @@ def test_pairs_of_different_errors_each_get_their_own(rng):
     sigmas_s = np.array([12e-6, 85e-6, 12e-6])
     together = tolerant(found, height=0.1, pair_sigmas_s=sigmas_s, factor=0.4, unheard=0.0)
     for pair, sigma_s in enumerate(sigmas_s):
-        one = EventCorrelations(found.delays_s, found.values[[pair]], found.noise[[pair]], np.zeros(2), np.zeros(2))
+        one = EventCorrelations(found.delays_s, found.values[[pair]], found.noise[[pair]], np.zeros(2))
         alone = tolerant(one, height=0.1, pair_sigmas_s=np.array([sigma_s]), factor=0.4, unheard=0.0)
         np.testing.assert_allclose(together[pair], alone[0], rtol=1e-12)
 

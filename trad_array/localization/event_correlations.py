@@ -62,14 +62,12 @@ class EventCorrelations:
     values : (n_pairs, n_delays), pairs in the order asked for; about 1 where every frequency agrees
     noise : (n_pairs,), spread of the values where no sound is (1.4826 times the median size)
     level_db : (n_mics,), level of the event alone in the band, dB up to a constant
-    rise_db : (n_mics,), dB, level of event and background over that of the background; NaN without a background
     """
 
     delays_s: NDArray[np.float64]
     values: NDArray[np.float64]
     noise: NDArray[np.float64]
     level_db: NDArray[np.float64]
-    rise_db: NDArray[np.float64]
 
     @property
     def step_s(self) -> float:
@@ -126,22 +124,23 @@ def event_correlations(
     noise = 1.4826 * np.median(np.abs(values), axis=1)
     kept = slice(reach - used, reach + used + 1)
     delays_s = np.arange(-used, used + 1) / (fs * spec.upsample)
-    level_db, rise_db = _levels(event, background)
     return EventCorrelations(
-        delays_s, np.ascontiguousarray(values[:, kept]), np.maximum(noise, 1e-6), level_db, rise_db
+        delays_s,
+        np.ascontiguousarray(values[:, kept]),
+        np.maximum(noise, 1e-6),
+        _level_db(event, background),
     )
 
 
-def _levels(
+def _level_db(
     event: NDArray[np.complexfloating], background: NDArray[np.complexfloating] | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """`level_db` and `rise_db` of `EventCorrelations`."""
+) -> NDArray[np.float64]:
+    """`level_db` of `EventCorrelations`."""
     heard = np.maximum(np.einsum("fii->i", event).real, 1e-30)
-    if background is None:
-        return 10.0 * np.log10(heard), np.full(len(heard), np.nan)
-    before = np.maximum(np.einsum("fii->i", background).real, 1e-30)
-    alone = np.maximum(heard - before, _LEAST_EVENT * before)
-    return np.asarray(10.0 * np.log10(alone)), np.asarray(10.0 * np.log10(heard / before))
+    if background is not None:
+        before = np.maximum(np.einsum("fii->i", background).real, 1e-30)
+        heard = np.maximum(heard - before, _LEAST_EVENT * before)
+    return np.asarray(10.0 * np.log10(heard))
 
 
 def _weighted(

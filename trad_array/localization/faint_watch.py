@@ -37,16 +37,18 @@ class FaintWatch:
     absorbed: tuple[int, ...] = ()
 
 
-def absorb(
-    state: FaintWatch, detections: tuple[Detection, ...], *, rule: FaintWatchRule, fs: int
-) -> tuple[FaintWatch, tuple[Detection, ...]]:
-    """Split off loud detections that belong to a faint event; gives back the others."""
-    same = tuple(d for d in detections if any(0 <= d.onset - event.onset <= rule.same_s * fs for event in state.events))
-    left = tuple(d for d in detections if d not in same)
+def take_up(state: FaintWatch, candidates: tuple[Detection, ...]) -> FaintWatch:
+    """New faint sounds."""
+    return replace(state, candidates=state.candidates + candidates)
+
+
+def loud(state: FaintWatch, detection: Detection, *, rule: FaintWatchRule, fs: int) -> tuple[FaintWatch, bool]:
+    """A sound has become loud: whether it is told as an event, for it may belong to a faint one that is on."""
+    if any(0 <= detection.onset - event.onset <= rule.same_s * fs for event in state.events):
+        return replace(state, absorbed=(*state.absorbed, detection.onset)), False
     # What is loud needs no second hearing as faint.
-    candidates = () if left else state.candidates
-    absorbed = (*state.absorbed, *(d.onset for d in same))
-    return replace(state, candidates=candidates, absorbed=absorbed), left
+    later = tuple(c for c in state.candidates if c.decided_at > detection.decided_at)
+    return replace(state, candidates=later), True
 
 
 def without_absorbed(state: FaintWatch, ended: tuple[Ended, ...]) -> tuple[FaintWatch, tuple[Ended, ...]]:
@@ -56,7 +58,7 @@ def without_absorbed(state: FaintWatch, ended: tuple[Ended, ...]) -> tuple[Faint
     return replace(state, absorbed=tuple(onset for onset in state.absorbed if onset not in over)), told
 
 
-def ends(state: FaintWatch, faint_ended: tuple[Ended, ...]) -> tuple[FaintWatch, tuple[Ended, ...]]:
+def faint_ends(state: FaintWatch, faint_ended: tuple[Ended, ...]) -> tuple[FaintWatch, tuple[Ended, ...]]:
     """Ends of the faint sounds that became events."""
     over = {end.onset: end for end in (*state.over, *faint_ended)}
     told = tuple(over[event.onset] for event in state.events if event.onset in over)
@@ -65,7 +67,9 @@ def ends(state: FaintWatch, faint_ended: tuple[Ended, ...]) -> tuple[FaintWatch,
     return replace(state, events=events, over=tuple(e for e in over.values() if e.onset in waiting)), told
 
 
-def judged(state: FaintWatch, placed: Placed, *, rule: FaintWatchRule) -> tuple[FaintWatch, Detection | None, bool]:
+def from_a_cell(
+    state: FaintWatch, placed: Placed, *, rule: FaintWatchRule
+) -> tuple[FaintWatch, Detection | None, bool]:
     """Take the map of a faint sound: the event it makes, if any, and whether the map is to be told."""
     if any(event.onset == placed.onset for event in state.events):
         return state, None, True

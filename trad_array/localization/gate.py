@@ -3,7 +3,7 @@
 Spectra alone cannot tell a vent from an air tool or from rain; but a cell that vents is somewhere known. Five clues are
 weighed against each other, and the weights were fitted on simulated everyday sounds and vents that no table reports
 (benchmarks/detection/fit_gate.py). The gate grades, it swallows nothing: what it does not let through is told as a
-sound from elsewhere, from everywhere at once, or as not placed.
+sound from elsewhere, from no single place, or as not placed.
 """
 
 from dataclasses import dataclass
@@ -25,8 +25,6 @@ class Clues:
     strength : correlation at the best cell over the spread of the noise
     fit : evidence of the best cell over what any delays could reach, microphones off by as much as the layout says
     heard_s : sound after the onset that the map was made from
-    rise_db : by how much the event stands above what was there before, median over microphones, in the band of the map;
-        NaN when nothing was heard before
     """
 
     cells: float
@@ -36,7 +34,6 @@ class Clues:
     strength: float
     fit: float
     heard_s: float
-    rise_db: float
 
     def vector(self) -> tuple[float, ...]:
         """The five clues as the gate weighs them: logarithms, so that a loud sound is not a thousand times as sure."""
@@ -57,17 +54,17 @@ class Gate:
     bias : log-odds without any clue
     threshold : log-odds from which on a sound counts as from a cell; `trad-array learn` finds it for a site
     short_s, short_margin : a map from less sound must be so much surer: chance is great in a tenth of a second
+    doubt : log-odds below which a sound is certainly not from a cell; between this and the threshold nobody can tell
     clear : nats by which a place elsewhere must stand out to be named
-    loud_db : a sound that stands so far above the background and fits no place comes from everywhere
     """
 
     weights: tuple[float, float, float, float, float] = (-4.29, 3.18, -0.99, 2.59, 4.60)
     bias: float = -10.25
-    threshold: float = 2.5
+    threshold: float = 3.0
     short_s: float = 0.25
     short_margin: float = 2.0
-    clear: float = 3.0
-    loud_db: float = 6.0
+    doubt: float = -1.5
+    clear: float = 2.0
 
     def __call__(self, clues: Clues) -> float:
         """Log-odds of "from a cell" above the threshold: positive lets the sound through."""
@@ -80,9 +77,9 @@ class Gate:
 
     def otherwise(self, clues: Clues) -> str:
         """What the sound is when it is not let through."""
-        if clues.room >= self.clear and clues.room > clues.cells:
-            return ELSEWHERE
-        return DIFFUSE if clues.rise_db >= self.loud_db else UNPLACED
+        if self.log_odds(clues) >= self.doubt:
+            return UNPLACED
+        return ELSEWHERE if clues.room >= self.clear and clues.room > clues.cells else DIFFUSE
 
 
 def _squeezed(nats: float) -> float:

@@ -145,7 +145,6 @@ class Robust:
                 strength=float(best.max() / np.sqrt((found.noise**2).sum())),
                 fit=_fit(scales, at_cells, possible),
                 heard_s=(cut.samples.shape[1] - begin) / cut.fs,
-                rise_db=float(np.median(found.rise_db)),
             ),
             z=z,
             place=place,

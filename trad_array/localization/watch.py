@@ -26,7 +26,7 @@ class WatchRule:
 
     hop_s: float = 0.5
     background_s: float = 0.5
-    probability: float = 0.9
+    probability: float = 0.95
     sharpness: float = 4.5
 
 
