@@ -64,6 +64,14 @@ NAME_PATTERN = "{name}_ch{channel}.wav"
     "--context", type=click.IntRange(8, 1024), default=16, show_default=True, help="Frames of cnn and attention window."
 )
 @click.option("--epochs", type=click.IntRange(1, 100_000), default=200, show_default=True, help="The paper's.")
+@click.option(
+    "--early-stop",
+    type=click.IntRange(0, 100_000),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Stop after N epochs without progress on recordings kept from the fit; keep the best epoch. 0: never.",
+)
 @click.option("--batch", type=click.IntRange(1, 1_000_000), default=128, show_default=True, help="The paper's.")
 @click.option(
     "--labels",
@@ -90,6 +98,7 @@ def command(
     front_end: str,
     context: int,
     epochs: int,
+    early_stop: int,
     batch: int,
     labels: str,
     name_pattern: str,
@@ -121,6 +130,7 @@ def command(
         distance=distance,
         context=context,
         epochs=epochs,
+        early_stop=early_stop,
         batch=batch,
         labels=labels,
     )

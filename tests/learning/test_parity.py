@@ -7,7 +7,7 @@ import torch
 from trad_array.features import FeatureSpec
 from trad_array.learning.frames import contexts_of
 from trad_array.learning.options import TrainingOptions
-from trad_array.learning.torch_autoencoder import Autoencoder
+from trad_array.learning.torch_autoencoder import Autoencoder, attend_components
 from trad_array.learning.torch_autoencoder import scorer_of as autoencoder_scorer
 from trad_array.learning.torch_cnn import ConvolutionalNetwork
 from trad_array.learning.torch_cnn import scorer_of as cnn_scorer
@@ -111,3 +111,31 @@ def test_attention_over_components_written_out(trained_autoencoder, log_mel):
         expected[i] = np.sum(weights * v) / np.sum(weights)
     scorer = autoencoder_scorer(net, TrainingOptions(), context=1, **BANDS)
     np.testing.assert_allclose(scorer.codes(log_mel[0, 7:8, None])[0], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_the_written_out_derivative_of_the_attention_is_autograds(rng):
+    """Values and gradients against softmax and autograd, and against differences."""
+    query, key, value = (torch.from_numpy(rng.normal(0.0, 2.0, size=(5, 9))).requires_grad_() for _ in range(3))
+    plain = (torch.softmax(query[:, :, None] * key[:, None, :], dim=-1) @ value[:, :, None])[:, :, 0]
+    attended = attend_components(query, key, value)
+    np.testing.assert_allclose(attended.detach(), plain.detach(), rtol=1e-12)
+    towards = torch.from_numpy(rng.normal(size=(5, 9)))
+    found = torch.autograd.grad(attended, (query, key, value), towards)
+    expected = torch.autograd.grad(plain, (query, key, value), towards)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+    assert torch.autograd.gradcheck(attend_components, (query, key, value))
+
+
+@pytest.mark.parametrize("level", [1.0, 30.0, 3000.0])
+@pytest.mark.parametrize("n_frames", [1, 3])
+def test_attention_over_components_at_any_level(trained_autoencoder, rng, level, n_frames):
+    """One frame and many, exponents that need a shift and such that do not: the same formula."""
+    net = trained_autoencoder("components")
+    scorer = autoencoder_scorer(net, TrainingOptions(), context=1, **BANDS)
+    frames = (-60 + level * rng.normal(size=(n_frames, 1, 64))).astype(np.float32)
+    with torch.no_grad():
+        wanted = (frames - BANDS["band_mean"]) / BANDS["band_std"]
+        expected = net.double().code(torch.from_numpy(wanted)).numpy()
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(scorer.codes(frames), expected, rtol=1e-9, atol=1e-9 * scale)

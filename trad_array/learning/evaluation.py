@@ -101,7 +101,9 @@ def evaluate(model: Model, dataset: Dataset, *, progress: Callable[[int, int], N
     Recordings pass through the hearing part of the chain (frames, front end, scorer, calibration, trigger). Only a
     model with attention over a batch, which cannot stream, is scored in batches of 128 frames of one channel.
     """
-    known = {digest for key in ("training", "calibration") for digest in _digests(model, f"{key}_recordings")}
+    known = {
+        digest for key in ("training", "calibration", "validation") for digest in _digests(model, f"{key}_recordings")
+    }
     segments = [segment for segment in dataset.segments if not known or segment.digest() not in known]
     Dataset(root=dataset.root, segments=tuple(segments)).need("normal", "abnormal")
     tested: list[_Tested] = []

@@ -26,6 +26,7 @@ class Kind:
     supervised : whether it learns from abnormal recordings too
     prepare : "module:function" from the options asked for to those of this kind, such as its features, or None
     packages : whose versions are stored with the model
+    epochs : whether it is trained in epochs, and may stop early
     """
 
     fit: str
@@ -33,6 +34,7 @@ class Kind:
     supervised: bool = False
     prepare: str | None = None
     packages: tuple[str, ...] = ("scikit-learn",)
+    epochs: bool = False
 
 
 _NETWORK = ("scikit-learn", "torch")
@@ -43,12 +45,20 @@ KINDS: Mapping[str, Kind] = {
         "the paper's autoencoder without attention",
         prepare="trad_array.learning.options:without_attention",
         packages=_NETWORK,
+        epochs=True,
     ),
     "attention-ae": Kind(
-        "trad_array.learning.torch_autoencoder:fit_kind", "the paper's autoencoder with attention", packages=_NETWORK
+        "trad_array.learning.torch_autoencoder:fit_kind",
+        "the paper's autoencoder with attention",
+        packages=_NETWORK,
+        epochs=True,
     ),
     "cnn": Kind(
-        "trad_array.learning.torch_cnn:fit_kind", "the paper's supervised network", supervised=True, packages=_NETWORK
+        "trad_array.learning.torch_cnn:fit_kind",
+        "the paper's supervised network",
+        supervised=True,
+        packages=_NETWORK,
+        epochs=True,
     ),
 }
 

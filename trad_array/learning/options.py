@@ -21,6 +21,9 @@ class TrainingOptions:
     train_share : share of the recordings to train with, the paper's
     calibration_share : share of the normal training recordings kept for calibration; our choice
     patch_hop : frames between the patches that the cnn is trained on; our choice
+    early_stop : 0, or epochs without progress on recordings kept from the fit after which training ends; the weights of
+        the best epoch are kept. Our choice: the paper trains all its epochs.
+    validation_share : share of the recordings to fit on that are kept apart for that; our choice
     labels : what the cnn takes for abnormal: "segment" (all of an abnormal recording, the paper's) or "truth" (what
         lies between the true onset and end)
     """
@@ -36,6 +39,8 @@ class TrainingOptions:
     calibration_share: float = 0.1
     patch_hop: int = 8
     labels: str = "segment"
+    early_stop: int = 0
+    validation_share: float = 0.1
 
     def __post_init__(self) -> None:
         for name, known in (("attention", READINGS), ("distance", SCORES), ("labels", LABELLINGS)):
@@ -44,6 +49,8 @@ class TrainingOptions:
         for name in ("epochs", "batch", "patch_hop"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: expected at least 1, found {getattr(self, name)}")
+        if self.early_stop < 0:
+            raise ConfigError(f"early_stop: expected 0 or more epochs, found {self.early_stop}")
         if not 8 <= self.context <= 1024:
             raise ConfigError(f"context: expected 8 to 1024 frames, found {self.context}")
         if not 0 < self.learning_rate < 1:

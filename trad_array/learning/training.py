@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ class BatchReadingWarning(UserWarning):
 class Fitted:
     """A model and how it came about.
 
-    losses : mean training loss of every epoch; () for a scorer that is not trained in epochs
+    losses : mean training loss of every epoch up to that whose weights were kept; () for a scorer without epochs
     unusable : one line about each recording that was left out
     """
 
@@ -83,14 +84,15 @@ def fit(
         rng=rng,
         train_share=options.train_share,
         calibration_share=options.calibration_share,
+        validation_share=options.validation_share if KINDS[kind].epochs and options.early_stop else 0.0,
     )
-    corpus, held_out, digests = _read(split, options.features, watch)
+    read, digests = _read(split, options.features, watch)
     seeds = tuple(int(seed) for seed in rng.integers(0, 2**31, size=2))
-    job = Job(kind, options, corpus, watch, (seeds[0], seeds[1]), checkpoint, digests)
+    job = Job(kind, options, read.fitting, watch, (seeds[0], seeds[1]), checkpoint, digests, read.validation)
     scorer, losses = _fitted(job)
-    story = dict(provenance or {}) | _story(job, split, digests, losses, unusable=corpus.unusable + held_out.unusable)
-    model = Model(kind=kind, scorer=scorer, calibration=_calibration(scorer, held_out), provenance=story)
-    return Fitted(model=model, losses=losses, unusable=corpus.unusable + held_out.unusable)
+    story = dict(provenance or {}) | _story(job, split, digests, losses, unusable=read.unusable)
+    model = Model(kind=kind, scorer=scorer, calibration=_calibration(scorer, read.calibration), provenance=story)
+    return Fitted(model=model, losses=losses, unusable=read.unusable)
 
 
 def train_to_file(
@@ -114,17 +116,42 @@ def train_to_file(
     return fitted
 
 
-def _read(split: Split, spec: FeatureSpec, watch: Watch) -> tuple[Corpus, Corpus, dict[str, str]]:
-    """Frames for fitting, frames for calibration, and the digest of every recording by its name."""
-    total = len(split.fitting) + len(split.calibration)
-    corpus = read_corpus(split.fitting, spec, progress=lambda n, _: watch.reading(n, total))
-    done = len(split.fitting)
-    held_out = read_corpus(split.calibration, spec, progress=lambda n, _: watch.reading(done + n, total))
-    used = {segment.label for segment in corpus.segments}
-    if used != {segment.label for segment in split.fitting} or not held_out.segments:
-        lines = corpus.unusable + held_out.unusable
-        raise AudioError(f"none of the {'calibration' if used else 'training'} recordings can be used: {lines[0]}")
-    return corpus, held_out, {segment.name: segment.digest() for segment in corpus.segments + held_out.segments}
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Frames of the recordings of a split; `validation` is None when none are kept apart."""
+
+    fitting: Corpus
+    calibration: Corpus
+    validation: Corpus | None
+
+    @property
+    def parts(self) -> tuple[Corpus, ...]:
+        return (self.fitting, self.calibration, *(() if self.validation is None else (self.validation,)))
+
+    @property
+    def unusable(self) -> tuple[str, ...]:
+        return tuple(line for part in self.parts for line in part.unusable)
+
+
+def _read(split: Split, spec: FeatureSpec, watch: Watch) -> tuple[_Read, dict[str, str]]:
+    """Frames for fitting, calibration and validation, and the digest of every recording by its name."""
+    parts = [split.fitting, split.calibration, *([split.validation] if split.validation else [])]
+    total = sum(len(part) for part in parts)
+    corpora: list[Corpus] = []
+    for part in parts:
+        done = sum(len(earlier) for earlier in parts[: len(corpora)])
+        corpora.append(read_corpus(part, spec, progress=partial(_tell, watch, done, total)))
+    names = ("training", "calibration", "validation")
+    for name, part, corpus in zip(names, parts, corpora, strict=False):
+        if {segment.label for segment in corpus.segments} != {segment.label for segment in part}:
+            lines = [line for corpus in corpora for line in corpus.unusable]
+            raise AudioError(f"none of the {name} recordings can be used: {lines[0]}")
+    read = _Read(corpora[0], corpora[1], corpora[2] if split.validation else None)
+    return read, {segment.name: segment.digest() for corpus in read.parts for segment in corpus.segments}
+
+
+def _tell(watch: Watch, done: int, total: int, n: int, _of: int) -> None:
+    watch.reading(done + n, total)
 
 
 def _fitted(job: Job) -> tuple[StoredScorer, tuple[float, ...]]:
@@ -161,11 +188,13 @@ def _story(
         "counts": {
             "fitting": _counts(split.fitting, digests),
             "calibration": _counts(split.calibration, digests),
+            "validation": _counts(split.validation, digests),
             "unusable": len(unusable),
         },
         "losses": [float(f"{loss:.6g}") for loss in losses],
         "training_recordings": {s.name: digests[s.name] for s in split.fitting if s.name in digests},
         "calibration_recordings": {s.name: digests[s.name] for s in split.calibration if s.name in digests},
+        "validation_recordings": {s.name: digests[s.name] for s in split.validation if s.name in digests},
     }
 
 
