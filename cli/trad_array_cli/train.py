@@ -35,7 +35,7 @@ NAME_PATTERN = "{name}_ch{channel}.wav"
     type=click.Path(path_type=Path),
     required=True,
     metavar="DIR",
-    help="Folder with normal/ and, for the cnn, abnormal/.",
+    help="Folder with normal/ and, for supervised kinds, abnormal/.",
 )
 @out_option(metavar="FILE", what="Model file; the loss curve goes beside it as FILE-loss.png.")
 @click.option(
@@ -78,7 +78,14 @@ NAME_PATTERN = "{name}_ch{channel}.wav"
     type=click.Choice(["segment", "truth"]),
     default="segment",
     show_default=True,
-    help="What the cnn takes for abnormal: all of an abnormal recording as in the paper, or onset to end.",
+    help="What a supervised kind takes for abnormal: all of an abnormal recording as in the paper, or onset to end.",
+)
+@click.option(
+    "--energies",
+    type=click.Choice(["relative", "absolute"]),
+    default="relative",
+    show_default=True,
+    help="What wavelet-xgboost looks at: each band's share of a frame, or decibels.",
 )
 @click.option(
     "--name-pattern",
@@ -101,6 +108,7 @@ def command(
     early_stop: int,
     batch: int,
     labels: str,
+    energies: str,
     name_pattern: str,
     seed: int,
     as_json: bool,
@@ -133,6 +141,7 @@ def command(
         early_stop=early_stop,
         batch=batch,
         labels=labels,
+        energies=energies,
     )
     dataset = find_dataset(data, pattern=name_pattern)
     provenance = {"command": shlex.join(["trad-array", *sys.argv[1:]]), "seed": seed, "data": str(data)}

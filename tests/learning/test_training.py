@@ -23,6 +23,7 @@ KINDS = [
     ("attention-ae", "components"),
     ("attention-ae", "window"),
     ("cnn", "none"),
+    ("wavelet-xgboost", "none"),
 ]
 
 

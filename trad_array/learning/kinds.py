@@ -14,7 +14,7 @@ from trad_array.scoring.frame_scorer import StoredScorer
 FitKind = Callable[[Job], tuple[StoredScorer, tuple[float, ...]]]
 
 # Packages that fits import, and what they are called when they are installed.
-TRAINING_PACKAGES: Mapping[str, str] = {"torch": "torch", "sklearn": "scikit-learn"}
+TRAINING_PACKAGES: Mapping[str, str] = {"torch": "torch", "sklearn": "scikit-learn", "xgboost": "xgboost-cpu"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,14 @@ KINDS: Mapping[str, Kind] = {
         "the paper's supervised network",
         supervised=True,
         packages=_NETWORK,
+        epochs=True,
+    ),
+    "wavelet-xgboost": Kind(
+        "trad_array.learning.boosted:fit_kind",
+        "wavelet packet energies and boosted trees, after Su 2021",
+        supervised=True,
+        prepare="trad_array.learning.boosted:of_samples",
+        packages=("xgboost-cpu",),
         epochs=True,
     ),
 }

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from trad_array.errors import ConfigError
 from trad_array.features import FeatureSpec
 from trad_array.scoring.attention_ae import READINGS, SCORES
+from trad_array.scoring.wavelet_xgboost import ENERGIES
 
 LABELLINGS = ("segment", "truth")
 
@@ -24,8 +25,9 @@ class TrainingOptions:
     early_stop : 0, or epochs without progress on recordings kept from the fit after which training ends; the weights of
         the best epoch are kept. Our choice: the paper trains all its epochs.
     validation_share : share of the recordings to fit on that are kept apart for that; our choice
-    labels : what the cnn takes for abnormal: "segment" (all of an abnormal recording, the paper's) or "truth" (what
-        lies between the true onset and end)
+    energies : "relative" or "absolute", of wavelet packets, see `scoring.wavelet_xgboost`
+    labels : what a supervised kind takes for abnormal: "segment" (all of an abnormal recording, the paper's) or "truth"
+        (what lies between the true onset and end)
     """
 
     features: FeatureSpec = field(default_factory=FeatureSpec)
@@ -39,11 +41,17 @@ class TrainingOptions:
     calibration_share: float = 0.1
     patch_hop: int = 8
     labels: str = "segment"
+    energies: str = "relative"
     early_stop: int = 0
     validation_share: float = 0.1
 
     def __post_init__(self) -> None:
-        for name, known in (("attention", READINGS), ("distance", SCORES), ("labels", LABELLINGS)):
+        for name, known in (
+            ("attention", READINGS),
+            ("distance", SCORES),
+            ("labels", LABELLINGS),
+            ("energies", ENERGIES),
+        ):
             if getattr(self, name) not in known:
                 raise ConfigError(f"{name}: expected one of {', '.join(known)}, found {getattr(self, name)!r}")
         for name in ("epochs", "batch", "patch_hop"):

@@ -34,6 +34,7 @@ STORED_SCORERS: Mapping[str, str] = {
     "attention-ae": "trad_array.scoring.attention_ae:AttentionAE",
     "ae": "trad_array.scoring.attention_ae:AttentionAE",
     "cnn": "trad_array.scoring.cnn:CNN",
+    "wavelet-xgboost": "trad_array.scoring.wavelet_xgboost:WaveletXGBoost",
 }
 
 
