@@ -19,11 +19,6 @@ from trad_array.scoring.wavelet_xgboost import WaveletXGBoost, described, frame_
 _PARAMETERS = {"max_depth": 4, "eta": 0.1, "subsample": 0.8, "objective": "binary:logistic", "tree_method": "hist"}
 
 
-def of_samples(options: TrainingOptions) -> TrainingOptions:
-    """The options of a scorer that is fed the waveform, whatever front end was asked for."""
-    return replace(options, features=replace(options.features, front_end="waveform"))
-
-
 def fit_kind(job: Job) -> tuple[WaveletXGBoost, tuple[float, ...]]:
     """See `learning.kinds.Kind.fit`; one epoch is one round of boosting, its loss the log loss of the training."""
     options = job.options

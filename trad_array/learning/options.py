@@ -68,3 +68,8 @@ class TrainingOptions:
 def without_attention(options: TrainingOptions) -> TrainingOptions:
     """The options of the plain autoencoder, whatever reading was asked for."""
     return replace(options, attention="none")
+
+
+def of_samples(options: TrainingOptions) -> TrainingOptions:
+    """The options of a scorer that is fed the waveform, whatever front end was asked for."""
+    return replace(options, features=replace(options.features, front_end="waveform"))

@@ -34,6 +34,8 @@ STORED_SCORERS: Mapping[str, str] = {
     "attention-ae": "trad_array.scoring.attention_ae:AttentionAE",
     "ae": "trad_array.scoring.attention_ae:AttentionAE",
     "cnn": "trad_array.scoring.cnn:CNN",
+    "bottleneck-ae": "trad_array.scoring.bottleneck_ae:BottleneckAE",
+    "wavelet-xcorr": "trad_array.scoring.wavelet_threshold:WaveletThreshold",
     "wavelet-xgboost": "trad_array.scoring.wavelet_xgboost:WaveletXGBoost",
 }
 
