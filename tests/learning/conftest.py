@@ -13,7 +13,9 @@ from trad_array.learning.options import TrainingOptions
 FS = 16_000
 
 # These train networks; the others run without the extra "train".
-collect_ignore = [] if find_spec("torch") else ["test_parity.py", "test_training.py", "test_commands.py"]
+collect_ignore = (
+    [] if find_spec("torch") else ["test_boosted.py", "test_parity.py", "test_training.py", "test_commands.py"]
+)
 
 
 def noise(rng, *, n_channels, seconds):

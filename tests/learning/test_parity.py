@@ -9,6 +9,8 @@ from trad_array.learning.frames import contexts_of
 from trad_array.learning.options import TrainingOptions
 from trad_array.learning.torch_autoencoder import Autoencoder, attend_components
 from trad_array.learning.torch_autoencoder import scorer_of as autoencoder_scorer
+from trad_array.learning.torch_bottleneck import Bottleneck
+from trad_array.learning.torch_bottleneck import scorer_of as bottleneck_scorer
 from trad_array.learning.torch_cnn import ConvolutionalNetwork
 from trad_array.learning.torch_cnn import scorer_of as cnn_scorer
 from trad_array.learning.torch_loop import seeded
@@ -95,6 +97,24 @@ def test_logits_of_the_cnn_with_its_normalisation_folded_in(log_mel, rng, contex
     for channel, scores in zip(frames, scorer.score(frames), strict=True):
         with torch.no_grad():
             expected = net(standardised(channel)).numpy()
+        np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_errors_of_the_bottleneck_with_its_normalisation_folded_in(log_mel, rng):
+    net = seeded(lambda: Bottleneck(64), 5)
+    optimiser = torch.optim.Adam(net.parameters(), lr=1e-2)
+    for _ in range(20):
+        optimiser.zero_grad()
+        net.loss(torch.from_numpy(rng.normal(1.0, 2.0, size=(64, 5, 64)).astype(np.float32))).backward()
+        optimiser.step()
+    net.eval()
+    assert not np.allclose(net.state_dict()["blocks.0.1.running_mean"].numpy(), 0.0, atol=0.01)
+    scorer = bottleneck_scorer(net, FeatureSpec(), **BANDS)
+    frames = contexts_of(log_mel, 5)
+    for channel, scores in zip(frames, scorer.score(frames), strict=True):
+        with torch.no_grad():
+            wanted = standardised(channel)
+            expected = torch.mean((net(wanted) - wanted.flatten(1)) ** 2, dim=-1).numpy()
         np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-5)
 
 

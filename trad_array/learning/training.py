@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -183,7 +183,7 @@ def _story(
     options.pop("features")
     return {
         "date_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {name: version(name) for name in packages},
+        "versions": {name: _version(name) for name in packages},
         "options": options,
         "counts": {
             "fitting": _counts(split.fitting, digests),
@@ -196,6 +196,14 @@ def _story(
         "calibration_recordings": {s.name: digests[s.name] for s in split.calibration if s.name in digests},
         "validation_recordings": {s.name: digests[s.name] for s in split.validation if s.name in digests},
     }
+
+
+def _version(package: str) -> str:
+    """Of a package as it is installed; one that comes as a build for the processor alone may be there as a whole."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return version(package.removesuffix("-cpu"))
 
 
 def _counts(segments: Sequence[Segment], used: Mapping[str, str]) -> dict[str, int]:

@@ -97,11 +97,9 @@ def denoised(channels: FloatArray, *, thresholded: bool) -> NDArray[np.float64]:
     n = channels.shape[1]
     padded = np.pad(channels.astype(np.float64), ((0, 0), (0, -n % 2**N_LEVELS)))
     levels = decomposed(padded, DB4, levels=N_LEVELS)
-    noises = [_quiet_noise(values) for values in levels]
-    lasting = all(_lasts(values, noise) for values, noise in zip(levels[-_FINE:], noises[-_FINE:], strict=True))
-    if thresholded and not lasting:
+    if thresholded and not all(_lasts(values) for values in levels[-_FINE:]):
         factor = universal_factor(n)
-        levels = [soft_threshold(values, factor * noise) for values, noise in zip(levels, noises, strict=True)]
+        levels = [soft_threshold(values, factor * _quiet_noise(values)) for values in levels]
     else:
         levels = [np.zeros_like(values) for values in levels[:-_FINE]] + levels[-_FINE:]
     return recomposed(levels, DB4)[:, :n]
@@ -114,10 +112,10 @@ def _quiet_noise(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return quiet / _MEDIAN_DEVIATION
 
 
-def _lasts(values: NDArray[np.float64], noise: NDArray[np.float64]) -> bool:
+def _lasts(values: NDArray[np.float64]) -> bool:
     """Whether a level is about as loud as in its quietest stretch, most of the time and on most channels."""
     usual = np.median(np.abs(values), axis=1, keepdims=True) / _MEDIAN_DEVIATION
-    return bool(np.median(usual / np.maximum(noise, 1e-30)) < _LASTING)
+    return bool(np.median(usual / np.maximum(_quiet_noise(values), 1e-30)) < _LASTING)
 
 
 def peak_delays(
