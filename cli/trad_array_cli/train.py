@@ -123,6 +123,8 @@ def command(
       trad-array simulate --layout row-corners --count 100 --sets -o segments
       trad-array train --scorer attention-ae --data segments -o attention.model
       trad-array train --scorer cnn --front-end absolute --data segments -o cnn.model
+      trad-array train --scorer bottleneck-ae --early-stop 10 --data segments -o bottleneck.model
+      trad-array train --scorer wavelet-xgboost --labels truth --data segments -o trees.model
     """
     _check_out(out)
     import numpy as np

