@@ -3,8 +3,8 @@
 The *training* corpus is a folder in the data set's form: cabins in one fan state and at one level, and vents in them
 for kinds that learn from both. The *tuning* takes choose between our own systems; their seed is nobody else's. The
 *test* takes are cabins in a fan state and at levels that training has not heard ("shifted domain"): vents, everyday
-sounds that are no vents, and nothing but the cabin. *Home* takes are vents in cabins like those of the training. Names of suites are part of every take's seed, see `takes.rng_of`.
-All of it is simulated.
+sounds that are no vents, and nothing but the cabin. *Home* takes are vents in cabins like those of the training. The
+name of the corpus is part of every take's seed, see `takes.rng_of`. All of it is simulated.
 """
 
 from collections.abc import Iterator, Sequence
