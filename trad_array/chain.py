@@ -26,7 +26,18 @@ from trad_array.localization.faint_watch import (
 from trad_array.localization.localizer import Localizer
 from trad_array.localization.place import Placed, place
 from trad_array.localization.robust import Robust
-from trad_array.localization.watch import WatchRule, WatchState, begin, finished, first_place, plan, second
+from trad_array.localization.watch import (
+    WatchRule,
+    WatchState,
+    begin,
+    confirmed,
+    finished,
+    first_place,
+    halves,
+    may_be_second,
+    plan,
+    second,
+)
 from trad_array.records import Block, Detection, Ended, Fault, Recording, Scores
 from trad_array.scoring.frame_scorer import FrameScorer
 from trad_array.scoring.model_file import Model
@@ -182,13 +193,28 @@ class Chain:
             if window.faint:
                 faint, detection, known = from_a_cell(faint, found, rule=self.faint)
             elif window.parent is not None:
-                watch, detection = second(watch, window, found, self.watch)
-                known = detection is not None
+                known = self._is_second(watch, window, cut, found)
+                if known:
+                    watch, detection = second(watch, window, found)
             else:
                 watch = first_place(watch, found)
             told += [detection] if detection is not None else []
             placed += [found] if known else []
         return _Judged(watch, faint, tuple(told), tuple(placed))
+
+    def _is_second(self, watch: WatchState, window: Window, cut: Block, found: Placed) -> bool:
+        """Whether a later window of a sound holds another event."""
+        rule, cell_map = self.watch, found.cell_map
+        if cell_map is None or not may_be_second(watch, window, found, rule):
+            return False
+        if cell_map.probability[cell_map.best] >= rule.sure:
+            return True
+        begin = window.onset - cut.start
+        parts = (
+            place(self.localizer, half, self.layout, onset=half.start + begin, speed_of_sound=self.speed_of_sound)
+            for half in halves(cut, window)
+        )
+        return confirmed(found, (part.cell_map for part in parts), rule)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
