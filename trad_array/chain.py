@@ -38,10 +38,12 @@ class StepOutput:
 
     heard : scores, detections, ends and faults
     placed : detections whose window is complete, with their maps
+    maps : every map that was made, with its window: those of sounds that are no events, too
     """
 
     heard: Heard
     placed: tuple[Placed, ...] = ()
+    maps: tuple[tuple[Window, Placed], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,7 +122,7 @@ class Chain:
         watch = begin(maps.watch, (), over, rule=self.window, fs=fs)
         watch, ended = finished(watch, heard_until=block.end)
         heard = _with_later(heard, maps.detections, ended + over)
-        return ChainState(hearing, ring, watch, faint), StepOutput(heard, maps.placed)
+        return ChainState(hearing, ring, watch, faint), StepOutput(heard, maps.placed, maps.every)
 
     def finish(self, state: ChainState) -> StepOutput:
         """End the stream: events still on are ended, detections still waiting for their window are placed."""
@@ -129,7 +131,7 @@ class Chain:
         maps = self._placed(watch, faint, flush_cuts(state.ring, self._windows(heard.detections)))
         _, over = ends(maps.faint, heard.faint_ended)
         _, ended = finished(begin(maps.watch, (), over, rule=self.window, fs=self.features.fs), heard_until=None)
-        return StepOutput(_with_later(heard, maps.detections, ended + over), maps.placed)
+        return StepOutput(_with_later(heard, maps.detections, ended + over), maps.placed, maps.every)
 
     def _with_faint(self, faint: FaintWatch, heard: Heard) -> tuple[FaintWatch, Heard]:
         """Loud detections that are not told because a faint event has told of them; new faint sounds taken up."""
@@ -147,7 +149,7 @@ class Chain:
         fresh = ChainState(self.hearing.restart(state.hearing, at=block.start), RingState())
         fresh, after = self.step(fresh, replace(block, lost=0))
         heard = join_heard([replace(before.heard, faults=(*before.heard.faults, gap)), after.heard])
-        return fresh, StepOutput(heard, before.placed + after.placed)
+        return fresh, StepOutput(heard, before.placed + after.placed, before.maps + after.maps)
 
     def _keep(self) -> int:
         """Samples of the past that a detection still to come may ask for."""
@@ -170,9 +172,11 @@ class Chain:
         """Maps of the cuts; the second events that the later ones of a sound hold, and faint sounds from a cell."""
         detections: list[Detection] = []
         placed: list[Placed] = []
+        every: list[tuple[Window, Placed]] = []
         for window, cut in sorted(cuts, key=lambda item: (item[0].end, item[0].parent is not None)):
             found = place(self.localizer, cut, self.layout, onset=window.onset, speed_of_sound=self.speed_of_sound)
             found = replace(found, final=window.final)
+            every.append((window, found))
             detection: Detection | None = None
             if window.faint:
                 faint, detection, told = judged(faint, found, rule=self.faint)
@@ -189,7 +193,7 @@ class Chain:
                 detections.append(detection)
             if told:
                 placed.append(found)
-        return _Judged(watch, faint, tuple(detections), tuple(placed))
+        return _Judged(watch, faint, tuple(detections), tuple(placed), tuple(every))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -200,6 +204,7 @@ class _Judged:
     faint: FaintWatch
     detections: tuple[Detection, ...]
     placed: tuple[Placed, ...]
+    every: tuple[tuple[Window, Placed], ...]
 
 
 def _with_later(heard: Heard, detections: tuple[Detection, ...], ended: tuple[Ended, ...]) -> Heard:
