@@ -16,6 +16,7 @@ Anything else is refused, with the hours that are missing.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,10 +111,10 @@ class Threshold:
     """A threshold, and what can be expected of it.
 
     value : a maximum above it is an alarm
-    low, high : 95 % interval of the threshold that gives the wanted rate
+    low, high : 95 % interval of the threshold that gives the wanted rate; infinite where nothing is known
     per_day, per_day_low, per_day_high : expected alarms a day at `value`, with 95 % interval
     wanted_per_day : what was asked for
-    way : "fitted", "counted", or "forced" (too little sound; the careful end of what is known)
+    way : "fitted", "counted", "forced" (too little sound; the careful end of what is known) or "kept" (not set at all)
     hours : of normal sound behind it
     maxima, used : maxima that were heard, and those that the tail was fitted to (0 when counted)
     """
@@ -142,8 +143,10 @@ class TooLittleSound(ConfigError):
         self.hours_missing = hours_missing
 
 
-def cluster_maxima(at_s: FloatArray, values: FloatArray, *, gap_s: float) -> tuple[FloatArray, FloatArray]:
-    """Times and heights of the highest value of each run of values with less than `gap_s` from one to the next.
+def cluster_maxima(
+    at_s: FloatArray, values: FloatArray, *, gap_s: float, longest_s: float = math.inf
+) -> tuple[FloatArray, FloatArray]:
+    """Times and heights of the highest value of each run of values.
 
     What comes in quick succession has one cause and is one maximum (Coles 2001, section 5.3.2).
 
@@ -151,12 +154,27 @@ def cluster_maxima(at_s: FloatArray, values: FloatArray, *, gap_s: float) -> tup
     ----------
     at_s : array, shape (n,), s, any order
     values : array, shape (n,)
+    gap_s, longest_s : see `runs_of`
     """
     order = np.argsort(at_s, kind="stable")
     times, heights = np.asarray(at_s, dtype=np.float64)[order], np.asarray(values, dtype=np.float64)[order]
-    runs = np.split(np.arange(len(times)), np.flatnonzero(np.diff(times) >= gap_s) + 1) if len(times) else []
-    best = np.array([run[heights[run].argmax()] for run in runs], dtype=np.intp)
+    runs = runs_of(times.tolist(), gap_s=gap_s, longest_s=longest_s)
+    best = np.array([first + heights[first:last].argmax() for first, last in runs], dtype=np.intp)
     return times[best], heights[best]
+
+
+def runs_of(at_s: Sequence[float], *, gap_s: float, longest_s: float = math.inf) -> list[tuple[int, int]]:
+    """First and last index (exclusive) of each run of sorted times.
+
+    A run ends before a gap of `gap_s`, and `longest_s` after it began: what never stops is more than one.
+    """
+    runs: list[tuple[int, int]] = []
+    first = 0
+    for k in range(1, len(at_s) + 1):
+        if k == len(at_s) or at_s[k] - at_s[k - 1] >= gap_s or at_s[k] - at_s[first] >= longest_s:
+            runs.append((first, k))
+            first = k
+    return runs
 
 
 def find_threshold(
@@ -196,6 +214,12 @@ def find_threshold(
     return _forced(maxima, per_day=per_day, lowest=lowest, careful=careful)
 
 
+def kept_threshold(maxima: Maxima, value: float, *, per_day: float) -> Threshold:
+    """A threshold that stays what it is, with the rate that was counted above it."""
+    rates = poisson_interval(maxima.above(value), maxima.hours) if maxima.hours > 0 else (0.0, 0.0, math.inf)
+    return _threshold(maxima, value, (-math.inf, math.inf), rates, per_day, "kept", 0)
+
+
 def counted_hours(per_day: float) -> float:
     """Hours without any alarm that bound the rate below `per_day` with 95 %: 72 for one a day."""
     return -math.log(0.05) * HOURS_A_DAY / per_day
@@ -223,7 +247,7 @@ def _counted_level(maxima: Maxima, per_day: float, *, at: float = 0.95) -> float
 
 def _counted(maxima: Maxima, level: float, *, per_day: float, lowest: float) -> Threshold:
     value = max(level, lowest)
-    ends = (lowest, value)
+    ends = (-math.inf, value)
     if len(maxima.values):
         ends = (_counted_level(maxima, per_day, at=_LOW), _counted_level(maxima, per_day, at=_HIGH))
     rates = poisson_interval(maxima.above(value), maxima.hours)
@@ -241,7 +265,7 @@ def _forced(maxima: Maxima, *, per_day: float, lowest: float, careful: float) ->
         return _threshold(maxima, value, (low, high), tail.rates(value), per_day, "forced", tail.n)
     value = float(np.nanmax([lowest, careful, *maxima.values[:1]]))
     rates = poisson_interval(maxima.above(value), maxima.hours)
-    return _threshold(maxima, value, (value, value), rates, per_day, "forced", 0)
+    return _threshold(maxima, value, (-math.inf, math.inf), rates, per_day, "forced", 0)
 
 
 def _threshold(
@@ -271,11 +295,13 @@ def _refusal(maxima: Maxima, *, per_day: float, bad_fit: bool) -> TooLittleSound
     to_count = counted_hours(per_day)
     needed = HOURS_A_DAY / per_day / LONGEST_REACH
     why = f"a tail may be followed to {LONGEST_REACH:g} times the time that was heard"
+    to_fit = 0.0 if _enough(maxima) else math.inf
+    if maxima.count > 0 and not _enough(maxima):
+        to_fit = maxima.hours * LEAST_MAXIMA / min(maxima.count, len(maxima.values))
+    if to_fit > needed:
+        needed, why = to_fit, f"a tail needs {LEAST_MAXIMA} sounds, found {maxima.count:.0f}"
     if bad_fit:
         needed, why = to_count, "the highest maxima follow no one tail, so they can only be counted"
-    elif not _enough(maxima):
-        by_rate = maxima.hours * LEAST_MAXIMA / maxima.count if maxima.count > 0 else math.inf
-        needed, why = max(needed, by_rate), f"a tail needs {LEAST_MAXIMA} sounds, found {maxima.count:.0f}"
     needed = min(needed, to_count)
     missing = max(needed - maxima.hours, 0.0)
     return TooLittleSound(

@@ -15,25 +15,29 @@ from trad_array.detection.threshold import (
     TooLittleSound,
     cluster_maxima,
     find_threshold,
+    kept_threshold,
     poisson_interval,
+    runs_of,
 )
 from trad_array.errors import AudioError, ConfigError
 from trad_array.site.normal_sound import Listener, Sound
 from trad_array.site.record import LearnedFrom, Levels, Period, Site, gate_of, trigger_of
 
 # All numbers here are our choice.
-# Sounds that follow each other sooner have one cause and are one false alarm.
-GAP_S = 30.0
+# Sounds that follow each other sooner have one cause and are one false alarm; what goes on and on is one a minute.
+GAP_S, LONGEST_S = 10.0, 60.0
 # However quiet a site is, a sound that looks more like an everyday one than like a vent is not from a cell.
 LOWEST_ODDS = 0.0
 # What was heard so long ago counts half.
 HALF_LIFE_DAYS = 90.0
+# A trigger is raised to this times the shipped one at most.
+MOST_RAISED = 2.0
 HISS_HZ, LOW_HZ = (2_000.0, 7_000.0), (0.0, 1_000.0)
 # A channel whose hiss band has risen by more than this, or by steps in so many periods in a row, may hear a slow leak.
 MOST_RISE_DB = 3.0
 CREEP_PERIODS, CREEP_STEP_DB, CREEP_DB = 3, 0.1, 1.0
 _LEAST_WEIGHT = 1e-3
-# Maxima of different recordings are never neighbours, s.
+# Sounds of different recordings are never neighbours, s.
 _APART_S = 1e9
 
 
@@ -137,8 +141,8 @@ def learn(
     levels = _levels(listener)
     limit = max(gate_of(listener.chain).threshold, old.gate.value if old and old.gate else -math.inf)
     runs = _runs(listener)
-    odd = [] if wish.all_normal else [run for run in runs if max(sound.odds for sound in run) > limit]
-    normal = [run for run in runs if run not in odd]
+    odd = [run for run in runs if _odds(run) > limit and not wish.all_normal]
+    normal = [run for run in runs if _odds(run) <= limit or wish.all_normal]
     left_out_s = sum(max(s.end_s for s in run) - min(s.at_s for s in run) for run in odd)
     hours = max(sum(listener.heard_s) - left_out_s, 0.0) / 3600.0
     period = Period(
@@ -239,21 +243,23 @@ def _band(levels: Levels, band_hz: tuple[float, float]) -> tuple[float, ...]:
 def _runs(listener: Listener) -> list[list[Sound]]:
     """Sounds that follow each other within the gap, run by run, in the order of time."""
     ordered = sorted(listener.sounds.values(), key=lambda sound: (sound.recording, sound.at_s))
-    runs: list[list[Sound]] = []
-    for sound in ordered:
-        last = runs[-1][-1] if runs else None
-        if last is not None and last.recording == sound.recording and sound.at_s - last.at_s < GAP_S:
-            runs[-1].append(sound)
-        else:
-            runs.append([sound])
-    return runs
+    return [ordered[first:last] for first, last in runs_of(_times(ordered), gap_s=GAP_S, longest_s=LONGEST_S)]
+
+
+def _times(sounds: Sequence[Sound]) -> list[float]:
+    """When they are, s; those of different recordings far apart."""
+    return [sound.recording * _APART_S + sound.at_s for sound in sounds]
+
+
+def _odds(run: list[Sound]) -> float:
+    return max(sound.odds for sound in run)
 
 
 def _maxima(values: list[tuple[Sound, float]], hours: float) -> Maxima:
     """The highest value of each run of sounds; those without one do not count."""
-    known = [(sound.recording * _APART_S + sound.at_s, value) for sound, value in values if math.isfinite(value)]
-    at_s, heights = np.array(known).reshape(-1, 2).T
-    _, best = cluster_maxima(at_s, heights, gap_s=GAP_S)
+    known = [(sound, value) for sound, value in values if math.isfinite(value)]
+    at_s, heights = np.array(_times([sound for sound, _ in known])), np.array([value for _, value in known])
+    _, best = cluster_maxima(at_s, heights, gap_s=GAP_S, longest_s=LONGEST_S)
     return Maxima(np.asarray(best, dtype=np.float64), np.ones(len(best)), hours).thinned()
 
 
@@ -265,15 +271,23 @@ def _merged(old: Maxima, new: Maxima, kept: float) -> Maxima:
 
 def _with_thresholds(site: Site, listener: Listener, wish: Wish) -> tuple[Site, str]:
     """The site with both thresholds, or with the hours that are missing and why."""
-    shipped = trigger_of(listener.chain).on
     try:
         gate = _gate(site.sounds, listener, wish)
-        trigger = find_threshold(
-            site.peaks, per_day=wish.alerts_per_day, lowest=shipped, careful=shipped, force=wish.force
-        )
     except TooLittleSound as trouble:
         return replace(site, gate=None, trigger=None, hours_missing=trouble.hours_missing), str(trouble)
+    trigger = _trigger(site.peaks, trigger_of(listener.chain).on, per_day=wish.alerts_per_day)
     return replace(site, gate=gate, trigger=trigger, hours_missing=0.0), ""
+
+
+def _trigger(peaks: Maxima, shipped: float, *, per_day: float) -> Threshold:
+    """The trigger of a site: never below the shipped one, and never so far above it that it grows deaf."""
+    try:
+        found = find_threshold(peaks, per_day=per_day, lowest=shipped)
+    except TooLittleSound:
+        return kept_threshold(peaks, shipped, per_day=per_day)
+    if found.value <= MOST_RAISED * shipped:
+        return found
+    return kept_threshold(peaks, MOST_RAISED * shipped, per_day=per_day)
 
 
 def _gate(sounds: Maxima, listener: Listener, wish: Wish) -> Threshold:
@@ -293,7 +307,7 @@ def _abnormal(run: list[Sound], listener: Listener) -> Abnormal:
         name=listener.names[run[0].recording],
         at_s=min(sound.at_s for sound in run),
         end_s=max(sound.end_s for sound in run),
-        odds=max(sound.odds for sound in run),
+        odds=_odds(run),
     )
 
 

@@ -14,7 +14,7 @@ from trad_array.site.record import LearnedFrom, Levels, Period, Site
 from trad_array_geometry.tables import Table, read_table
 
 SCHEMA = "trad-array/site/1"
-WAYS = ("fitted", "counted", "forced")
+WAYS = ("fitted", "counted", "forced", "kept")
 # A threshold or an end of its interval that is not bounded.
 _OPEN = 1e6
 
