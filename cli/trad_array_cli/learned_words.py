@@ -28,7 +28,8 @@ def learned_lines(learned: "Learned", *, clips: int, faults: Mapping[str, int]) 
         yield f"no thresholds yet: {site.hours_missing:.1f} h of normal sound are missing"
         return
     yield f"from a cell: log-odds above {_ends(site.gate)}"
-    yield f"trigger: fused score above {site.trigger.value:.2f}; events a day: {_rate(site.trigger)}"
+    asked = f"{site.trigger.wanted_per_day:g} at most"
+    yield f"trigger: fused score above {site.trigger.value:.2f}; events a day: {_rate(site.trigger)}, asked for {asked}"
     yield f"expected false alarms a day: {_rate(site.gate)}, asked for {site.gate.wanted_per_day:g}; {_way(site.gate)}"
     low, middle, high = (_few_digits(rate) for rate in learned.unplaced_per_day)
     if learned.unplaced_per_day[1] > 0:
@@ -52,6 +53,8 @@ def _abnormal_lines(learned: "Learned", *, clips: int) -> Iterator[str]:
 
 
 def _ends(found: "Threshold") -> str:
+    if found.value > found.high:
+        return f"{found.value:.2f}, the lowest allowed; {found.high:.2f} would do"
     return f"{found.value:.2f}{_interval(found.low, found.high)}"
 
 

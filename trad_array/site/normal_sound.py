@@ -5,13 +5,14 @@ Memory does not grow with the sound, but for a few numbers per event.
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trad_array.chain import Chain, StepOutput, run
 from trad_array.detection.calibration import Calibration, fit_calibration
+from trad_array.detection.listed import Listed
 from trad_array.events import OpenEvents, event_step
 from trad_array.features import FeatureSpec
 from trad_array.features.log_mel import band_centres_hz, log_mel
@@ -25,7 +26,7 @@ _EVERY_S, _NOT_BEFORE_S = 10.0, 2.0
 _LOWEST_DB, _STEP_DB, _BINS = -110.0, 0.5, 240
 _QUANTILES = (0.1, 0.5, 0.9)
 # Scores are calibrated on the first minutes of every six hours, without the seconds in which the floor settles.
-CALIBRATE_S, CALIBRATE_EVERY_S, SETTLE_S = 300, 6 * 3600, 10.0
+CALIBRATE_S, CALIBRATE_EVERY_S, SETTLE_S = 300, 6 * 3600, 4.0
 # A microphone whose scores hardly vary would be all ears: it keeps half the chain's own scale.
 _LEAST_SCALE = 0.5
 
@@ -172,14 +173,14 @@ def alarm_odds(window: Window, placed: Placed, chain: Chain) -> float:
 
 
 def calibrate(chain: Chain, streams: Iterable[Iterable[Block]]) -> Calibration:
-    """Calibration of the chain's scores on the quiet parts of some sound.
+    """Calibration of the chain's scores on some sound that is quiet more than half of the time.
 
     A microphone that is not heard keeps the chain's own.
     """
     own = chain.hearing.calibration
     n_mics = chain.layout.n_mics
     centre, scale = (np.broadcast_to(values, n_mics).copy() for values in (own.centre, own.scale))
-    raw = [scores * scale[:, None] + centre[:, None] for stream in streams for scores in _quiet_scores(chain, stream)]
+    raw = [scores * scale[:, None] + centre[:, None] for stream in streams for scores in _scores(chain, stream)]
     if not raw:
         return Calibration(centre, scale)
     together = np.concatenate(raw, axis=1)
@@ -191,15 +192,17 @@ def calibrate(chain: Chain, streams: Iterable[Iterable[Block]]) -> Calibration:
     return Calibration(centre, scale)
 
 
-def _quiet_scores(chain: Chain, stream: Iterable[Block]) -> Iterator[NDArray[np.float64]]:
-    """Scores of the steps without an event, (n_mics, n_frames), NaN where a microphone is dead."""
-    hearing, state = chain.hearing, None
+def _scores(chain: Chain, stream: Iterable[Block]) -> Iterator[NDArray[np.float64]]:
+    """Scores of every step, (n_mics, n_frames), NaN where a microphone is dead; not those before the floor is settled.
+
+    Nothing is an event, for the floor stands still during events.
+    """
+    hearing, state, first = replace(chain.hearing, events=Listed(())), None, 0
     for block in stream:
         if state is None:
             state, first = hearing.start(at=block.start), block.start
         state, heard = hearing.step(state, block)
-        busy = heard.detections or heard.ended or hearing.events.active(state.events)
-        if not busy and block.end > first + SETTLE_S * block.fs:
+        if block.end > first + SETTLE_S * block.fs:
             live = heard.fused.live | ~np.isin(np.arange(chain.layout.n_mics), chain.layout.array_mics)
             yield np.where(live[:, None], heard.scores.values, np.nan)
 

@@ -140,7 +140,7 @@ def site_text(site: Site) -> str:
         f"scorer = {_quoted(site.scorer)}",
         f"version = {_quoted(site.version)}",
         f"date = {_quoted(site.date)}",
-        f"hours_missing = {_number(site.hours_missing, 3)}",
+        f"hours_missing = {_number(site.hours_missing, 6)}",
     ]
     for key, comment, found in (
         ("gate", "Log-odds from which on a sound counts as from a cell.", site.gate),
@@ -149,7 +149,7 @@ def site_text(site: Site) -> str:
         if found is not None:
             lines += ["", f"# {comment}", f"[{key}]", *_threshold_lines(found)]
     for key, maxima in (("sounds", site.sounds), ("peaks", site.peaks)):
-        lines += ["", f"[{key}]", f"hours = {_number(maxima.hours, 4)}", f"n = {len(maxima.values)}"]
+        lines += ["", f"[{key}]", f"hours = {_number(maxima.hours, 6)}", f"n = {len(maxima.values)}"]
         lines += [f"values = {_numbers(maxima.values, 4)}", f"weights = {_numbers(maxima.weights, 6)}"]
     levels = site.levels
     lines += ["", "[bands]", f"n = {len(levels.hz)}", f"hz = {_numbers(levels.hz, 1)}"]
@@ -165,7 +165,7 @@ def site_text(site: Site) -> str:
             f"high_db = {_numbers(levels.high[k], 1)}",
         ]
     for period in site.periods:
-        lines += ["", "[[periods]]", f"date = {_quoted(period.date)}", f"hours = {_number(period.hours, 4)}"]
+        lines += ["", "[[periods]]", f"date = {_quoted(period.date)}", f"hours = {_number(period.hours, 6)}"]
         lines += [f"sounds = {period.sounds}", f"abnormal = {period.abnormal}", f"unplaced = {period.unplaced}"]
         lines += [f"hiss_db = {_numbers(period.hiss_db, 2)}", f"low_db = {_numbers(period.low_db, 2)}"]
     for recording in site.recordings:
