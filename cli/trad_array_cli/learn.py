@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date as calendar
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from trad_array.detection.calibration import Calibration
     from trad_array.records import Block
     from trad_array.site import Site
+    from trad_array.site.learning import Learned, Wish
     from trad_array.site.normal_sound import Listener
     from trad_array.site.record import LearnedFrom
 
@@ -46,19 +47,15 @@ class Plan:
     "--max-false-alarms-per-day",
     "alarms_per_day",
     type=click.FloatRange(min=0.0, min_open=True),
-    default=0.1,
-    show_default=True,
     metavar="N",
-    help="Everyday sounds a day that may be taken for a cell.",
+    help="Everyday sounds a day that may be taken for a cell; without it as before, at first 0.1.",
 )
 @click.option(
     "--max-alerts-per-day",
     "alerts_per_day",
     type=click.FloatRange(min=0.0, min_open=True),
-    default=1000.0,
-    show_default=True,
     metavar="N",
-    help="Sounds a day that may be taken for an event at all; where there are more, the trigger is raised.",
+    help="Sounds a day that may be taken for an event at all, else the trigger is raised; as before, at first 1000.",
 )
 @click.option(
     "--add-to",
@@ -79,8 +76,8 @@ def command(
     recordings: tuple[str, ...],
     channel_map: tuple[int, ...] | None,
     out: Path,
-    alarms_per_day: float,
-    alerts_per_day: float,
+    alarms_per_day: float | None,
+    alerts_per_day: float | None,
     old_path: Path | None,
     force: bool,
     all_normal: bool,
@@ -102,25 +99,35 @@ def command(
       trad-array learn june/*.flac --layout row-corners --add-to site.toml -o site.toml
       trad-array monitor --replay night.wav --layout row-corners --site site.toml
     """
-    from trad_array.site import write_site
-    from trad_array.site.learning import Wish
+    from trad_array.site.learning import refitted, wish_of
     from trad_array.site.normal_sound import Listener
+    from trad_array.site.record import calibrated
 
     today = _date(date)
     chain = choice.chain()
     old = _old(old_path, chain)
     _require_free(out, old_path)
+    wish = wish_of(old, alarms_per_day, alerts_per_day, force=force, all_normal=all_normal, accept_rise=accept_rise)
     plans = _plans(recordings, chain, channel_map, old)
+    if not plans and old is not None:
+        if all_normal:
+            raise click.UsageError("--all-normal: expected a recording that was not learned yet, found none")
+        return _told(refitted(old, chain, wish=wish), out, Listener(chain), as_json=as_json)
     calibration = _calibration(chain, plans) if old is None else old.calibration
-    from trad_array.site.record import calibrated
-
     listener = Listener(calibrated(chain, calibration))
     stopped = _listen(listener, plans)
-    if not listener.names or not sum(listener.heard_s):
+    if not sum(listener.heard_s):
         say("nothing was heard, nothing is written")
-        return STOPPED if stopped else BAD_INPUT
-    wish = Wish(alarms_per_day, alerts_per_day, force, all_normal, accept_rise)
+        return STOPPED
     learned = _learn(listener, plans, calibration, wish, today, old)
+    code = _told(learned, out, listener, as_json=as_json)
+    return STOPPED if stopped else code
+
+
+def _told(learned: "Learned", out: Path, listener: "Listener", *, as_json: bool) -> int:
+    """Write what was learned and say it; gives back the exit code."""
+    from trad_array.site import write_site
+
     write_site(out, learned.site)
     if as_json:
         emit(learned_json(learned, clips=len(listener.names), faults=listener.faults))
@@ -129,8 +136,9 @@ def command(
             click.echo(line)
     say(f"written: {out}")
     if learned.refused:
-        say(f"trad-array: {learned.refused}; kept, go on with --add-to {out}")
-    return STOPPED if stopped else BAD_INPUT if learned.refused else OK
+        stay = ", and the thresholds stay as they were" if learned.site.gate else ""
+        say(f"trad-array: {learned.refused}; what was heard is kept{stay}, go on with --add-to {out}")
+    return BAD_INPUT if learned.refused else OK
 
 
 def _date(text: str | None) -> str:
@@ -223,8 +231,8 @@ def _listen(listener: "Listener", plans: list[Plan]) -> bool:
 
 
 def _learn(
-    listener: "Listener", plans: list[Plan], calibration: "Calibration", wish: Any, date: str, old: "Site | None"
-) -> Any:
+    listener: "Listener", plans: list[Plan], calibration: "Calibration", wish: "Wish", date: str, old: "Site | None"
+) -> "Learned":
     from importlib.metadata import version
 
     from trad_array.site.learning import learn

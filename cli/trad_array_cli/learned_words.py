@@ -24,9 +24,13 @@ def learned_lines(learned: "Learned", *, clips: int, faults: Mapping[str, int]) 
     if faults:
         yield "faults of the stream: " + ", ".join(f"{kind} {n} x" for kind, n in sorted(faults.items()))
     yield from _abnormal_lines(learned, clips=clips)
+    for drift in learned.drifts:
+        yield f"warning: {drift.line()}: a leak that grows sounds like that, and so does a day that begins"
     if site.gate is None or site.trigger is None:
         yield f"no thresholds yet: {site.hours_missing:.1f} h of normal sound are missing"
         return
+    if learned.refused:
+        yield f"the thresholds stay as they were: {site.hours_missing:.1f} h of normal sound are missing for others"
     yield f"from a cell: log-odds above {_ends(site.gate)}"
     asked = f"{site.trigger.wanted_per_day:g} at most"
     yield f"trigger: fused score above {site.trigger.value:.2f}; events a day: {_rate(site.trigger)}, asked for {asked}"
@@ -96,6 +100,7 @@ def learned_json(learned: "Learned", *, clips: int, faults: Mapping[str, int]) -
         "abnormal_clips": len({stretch.name for stretch in learned.abnormal}),
         "abnormal": [_rounded(asdict(stretch)) for stretch in learned.abnormal],
         "faults": dict(faults),
+        "drifts": [_rounded(asdict(drift)) for drift in learned.drifts],
         "gate": _threshold(site.gate),
         "trigger": _threshold(site.trigger),
         "gate_if_all_normal": _threshold(learned.if_normal),

@@ -74,11 +74,25 @@ def test_a_recording_is_learned_once_and_another_one_adds_to_it(tmp_path, day, v
     assert "day.wav: learned already, left out" in said
     assert [period["date"] for period in record["periods"]] == ["2026-05-01", "2026-05-02"]
     assert {recording.name for recording in read_site(site).recordings} == {"day.wav", "vent.wav"}
-    before = site.read_bytes()
-    code, record, said = learned(day, vent_day, "--add-to", site, "-o", site)
-    assert (code, record) == (3, None)
-    assert "nothing was heard, nothing is written" in said
-    assert site.read_bytes() == before
+
+
+def test_what_was_learned_already_can_get_other_thresholds_and_keeps_them_when_refused(tmp_path, day, learned, cli):
+    site = tmp_path / "site.toml"
+    again = (day, "--add-to", site, "-o", site)
+    assert learned(day, "-o", site)[0] == 3
+    assert learned(*again)[0] == 3
+    assert learned(*again, "--max-false-alarms-per-day", 20_000)[0] == 0
+    assert read_site(site).gate.wanted_per_day == 20_000
+    assert learned(*again)[0] == 0  # as before
+    before = read_site(site).gate
+    code, told, said = cli("learn", *again, "--layout", LAYOUT.id, "--max-false-alarms-per-day", 0.1)
+    assert code == 3
+    assert "the thresholds stay as they were: 60.0 h of normal sound are missing for others" in told
+    assert "the thresholds stay as they were, go on with" in said
+    assert read_site(site).gate == before
+    code, _, said = learned(*again, "--all-normal")
+    assert code == 2
+    assert "expected a recording that was not learned yet" in said
 
 
 def test_stopped_learning_keeps_what_was_heard_and_goes_on_from_there(tmp_path, day, learned, monkeypatch):

@@ -12,6 +12,7 @@ from trad_array.detection.listed import Listed
 from trad_array.events import events_of
 from trad_array.localization.robust import Certainty, Robust
 from trad_array.records import Recording
+from trad_array.site.learning import Wish, learn
 from trad_array.site.normal_sound import Listener, calibrate
 from trad_array.site.record import gate_of
 from trad_array_geometry import load_layout
@@ -69,6 +70,21 @@ def test_levels_are_those_of_the_quiet_seconds(rng):
     assert (levels.low <= levels.middle).all()
     assert (levels.middle <= levels.high).all()
     assert np.ptp(levels.high[0] - levels.low[0]) < 6.0  # the loud stretch is not in them
+
+
+def test_a_hiss_that_grows_all_the_time_is_warned_of(rng):
+    growing = np.linspace(0.0, 0.02, 90 * FS)
+    samples = 0.01 * rng.standard_normal((4, 90 * FS))
+    samples[1] = np.hypot(0.01, growing) * rng.standard_normal(90 * FS)
+    chain = make_chain(LAYOUT)
+    listener = heard(Recording(samples.astype(np.float32), FS), chain)
+    learned = learn(
+        listener, recordings=[], calibration=calibrate(chain, []), wish=Wish(), date="2026-05-01", version="0"
+    )
+    (drift,) = learned.drifts
+    assert drift.mic == LAYOUT.mic_names[1]
+    assert 3.0 < drift.rise_db < 7.0
+    assert "2 to 7 kHz has risen by" in drift.line()
 
 
 def test_a_microphone_that_was_never_heard_is_named(rng):

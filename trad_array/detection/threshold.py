@@ -23,11 +23,11 @@ import numpy as np
 import scipy.special
 from numpy.typing import NDArray
 
+from trad_array.detection.tail import HIGH, HOURS_A_DAY, LOW, Interval, Tail, tail_of
 from trad_array.errors import ConfigError
 from trad_array.records import FloatArray
 from trad_array_geometry import frozen_array
 
-HOURS_A_DAY = 24.0
 # The maxima of a site are kept as this many of the highest, and as many that stand for the rest.
 KEPT = 300
 # Our choices, from what tests/learn/test_threshold.py measures: with fewer exceedances, or further beyond the time that
@@ -36,16 +36,9 @@ LEAST_EXCEEDANCES, MOST_EXCEEDANCES, LEAST_MAXIMA = 40, 200, 60
 LONGEST_REACH = 4.0
 # A forced fit takes the careful end of an interval from this many exceedances.
 _LEAST_FORCED = 10
-_SHAPE_SIGMA = 0.4
-_SHAPES, _SCALES, _RATES = 41, 49, 15
-# Cells of the grid whose log posterior is so far below the best one do not count.
-_DEEP = 10.0
-# Largest sqrt(n) * Kolmogorov distance between maxima and fit: 1 % of samples of 40 to 200 from Pareto tails are above
-# 1.0 to 1.2 (shape -0.2 to 0.5) or 1.7 (shape -1) when shape and scale come from the same sample (our simulation).
+# Largest misfit of a tail that counts as one: 1 % of samples of 40 to 200 from Pareto tails are above 1.0 to 1.2 (shape
+# -0.2 to 0.5) or 1.7 (shape -1) when shape and scale come from the same sample (our simulation).
 _MISFIT = 1.7
-_LOW, _MIDDLE, _HIGH = 0.025, 0.5, 0.975
-
-Interval = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -228,8 +221,8 @@ def counted_hours(per_day: float) -> float:
 def poisson_interval(count: float, hours: float) -> Interval:
     """Rate a day of `count` events in some hours: lower end, estimate, upper end of 95 % (Garwood 1936)."""
     days = hours / HOURS_A_DAY
-    low = float(scipy.special.gammaincinv(count, _LOW)) if count > 0 else 0.0
-    return low / days, count / days, float(scipy.special.gammaincinv(count + 1.0, _HIGH)) / days
+    low = float(scipy.special.gammaincinv(count, LOW)) if count > 0 else 0.0
+    return low / days, count / days, float(scipy.special.gammaincinv(count + 1.0, HIGH)) / days
 
 
 def _bound(maxima: Maxima, level: float) -> float:
@@ -249,7 +242,7 @@ def _counted(maxima: Maxima, level: float, *, per_day: float, lowest: float) -> 
     value = max(level, lowest)
     ends = (-math.inf, value)
     if len(maxima.values):
-        ends = (_counted_level(maxima, per_day, at=_LOW), _counted_level(maxima, per_day, at=_HIGH))
+        ends = (_counted_level(maxima, per_day, at=LOW), _counted_level(maxima, per_day, at=HIGH))
     rates = poisson_interval(maxima.above(value), maxima.hours)
     return _threshold(maxima, value, ends, rates, per_day, "counted", 0)
 
@@ -258,7 +251,7 @@ def _forced(maxima: Maxima, *, per_day: float, lowest: float, careful: float) ->
     """The careful end of the interval; with hardly any maxima, above all of them, and only a bound is claimed."""
     if not maxima.hours > 0:
         raise TooLittleSound("no normal sound was heard", hours_missing=counted_hours(per_day))
-    tail = _tail(maxima, min(MOST_EXCEEDANCES, len(maxima.values) - 1))
+    tail = tail_of(maxima.values, maxima.weights, maxima.hours, n=min(MOST_EXCEEDANCES, len(maxima.values) - 1))
     if tail is not None and tail.n >= _LEAST_FORCED:
         low, _, high = tail.levels(per_day)
         value = max(high, lowest)
@@ -311,129 +304,15 @@ def _refusal(maxima: Maxima, *, per_day: float, bad_fit: bool) -> TooLittleSound
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Tail:
-    """Tails that go with the exceedances, each with its weight.
-
-    level : maxima above it were fitted
-    scale, shape : (n_tails,), of the generalised Pareto distribution
-    rate : (n_tails,), a day, of maxima above `level`
-    weight : (n_tails,), sum 1
-    n : exceedances
-    misfit : sqrt(n) times the Kolmogorov distance of the best tail
-    """
-
-    level: float
-    scale: NDArray[np.float64]
-    shape: NDArray[np.float64]
-    rate: NDArray[np.float64]
-    weight: NDArray[np.float64]
-    n: int
-    misfit: float
-
-    def levels(self, per_day: float) -> Interval:
-        """Level that is exceeded so often (Coles 2001, equation 4.12): low, middle and high."""
-        above = self.scale * np.expm1(self.shape * np.log(self.rate / per_day)) / self.shape
-        low, middle, high = (self.level + v for v in _quantiles(above, self.weight))
-        return low, middle, high
-
-    def rates(self, level: float) -> Interval:
-        """How often a day a level is exceeded: low, middle and high."""
-        inside = np.maximum(1.0 + self.shape * max(level - self.level, 0.0) / self.scale, 0.0)
-        with np.errstate(divide="ignore"):
-            survival = np.exp(-np.log(inside) / self.shape)
-        return _quantiles(self.rate * survival, self.weight)
-
-
-def _quantiles(values: NDArray[np.float64], weight: NDArray[np.float64]) -> Interval:
-    order = np.argsort(values)
-    upto = np.cumsum(weight[order])
-    low, middle, high = (float(values[order[np.searchsorted(upto, q * upto[-1])]]) for q in (_LOW, _MIDDLE, _HIGH))
-    return low, middle, high
-
-
-def _fitted_tail(maxima: Maxima, *, per_day: float) -> _Tail | None:
+def _fitted_tail(maxima: Maxima, *, per_day: float) -> Tail | None:
     """Tail of as many of the highest maxima as one tail fits, a fifth of all at most; None when there is none."""
     if not _enough(maxima):
         return None
     n = max(LEAST_EXCEEDANCES, min(MOST_EXCEEDANCES, len(maxima.values) // 5))
     while n >= LEAST_EXCEEDANCES:
-        tail = _tail(maxima, n)
+        tail = tail_of(maxima.values, maxima.weights, maxima.hours, n=n)
         if tail is not None and tail.n >= LEAST_EXCEEDANCES and tail.misfit <= _MISFIT:
             rate = float(np.dot(tail.rate, tail.weight))
             return tail if rate >= per_day else None
         n = min(n - 1, max(LEAST_EXCEEDANCES, round(0.7 * n)))
     return None
-
-
-def _tail(maxima: Maxima, n: int) -> _Tail | None:
-    """Tails above the n-th maximum after the highest one; None when the maxima hardly differ."""
-    if n < 1:
-        return None
-    level = float(maxima.values[n])
-    higher = maxima.values > level
-    above, weights = maxima.values[higher] - level, maxima.weights[higher]
-    if len(above) < 2 or len(np.unique(above)) < 0.5 * len(above) or above.max() <= 1e-9 * max(abs(level), 1.0):
-        return None
-    shape, scale, posterior = _grid(above, weights)
-    best = np.unravel_index(posterior.argmax(), posterior.shape)
-    rates = scipy.special.gammaincinv(weights.sum() + 0.5, (np.arange(_RATES) + 0.5) / _RATES)
-    heavy = posterior > 1e-9
-    each = int(heavy.sum())
-    shapes = np.broadcast_to(shape[:, None], scale.shape)[heavy]
-    return _Tail(
-        level=level,
-        scale=np.repeat(scale[heavy], _RATES),
-        shape=np.repeat(shapes, _RATES),
-        rate=np.tile(rates * HOURS_A_DAY / maxima.hours, each),
-        weight=np.repeat(posterior[heavy] / posterior[heavy].sum() / _RATES, _RATES),
-        n=len(above),
-        misfit=_misfit(above, weights, scale=float(scale[best]), shape=float(shape[best[0]])),
-    )
-
-
-def _grid(
-    above: NDArray[np.float64], weights: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Posterior of shapes (n_shapes,) and scales (n_shapes, n_scales), prior flat in log scale; sum 1.
-
-    A coarse grid around the scale that gives the median its place finds where the mass is; a fine one covers it.
-    """
-    shape = np.linspace(-1.0, 1.0, _SHAPES + 1)[:-1] + 1.0 / _SHAPES
-    shape = np.where(np.abs(shape) < 1e-6, 1e-6, shape)
-    centre = np.log(np.median(above) * shape / np.expm1(shape * math.log(2.0)))
-    steps = np.linspace(-1.5, 1.5, _SCALES)
-    coarse = _log_posterior(centre[:, None] + steps, shape, above, weights)
-    near = coarse > coarse.max() - _DEEP
-    any_near = near.any(axis=1)
-    first = centre + steps[near.argmax(axis=1)] - (steps[1] - steps[0])
-    last = centre + steps[_SCALES - 1 - near[:, ::-1].argmax(axis=1)] + (steps[1] - steps[0])
-    log_scale = first[:, None] + (last - first)[:, None] * np.linspace(0.0, 1.0, _SCALES)
-    fine = _log_posterior(log_scale, shape, above, weights) + np.log(last - first)[:, None]
-    fine = np.where(any_near[:, None], fine, -np.inf)
-    posterior = np.exp(fine - fine.max())
-    return shape, np.exp(log_scale), posterior / posterior.sum()
-
-
-def _log_posterior(
-    log_scale: NDArray[np.float64],
-    shape: NDArray[np.float64],
-    above: NDArray[np.float64],
-    weights: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    total = weights.sum()
-    found = np.empty_like(log_scale)
-    # Shape by shape: all at once would need megabytes that no cache holds.
-    for k, (each, logs) in enumerate(zip(shape, log_scale, strict=True)):
-        inside = 1.0 + np.outer(each * np.exp(-logs), above)
-        likelihood = -total * logs - (1.0 + 1.0 / each) * (np.log(np.maximum(inside, 1e-300)) @ weights)
-        found[k] = np.where(inside.min(axis=1) > 0.0, likelihood - 0.5 * (each / _SHAPE_SIGMA) ** 2, -np.inf)
-    return found
-
-
-def _misfit(above: NDArray[np.float64], weights: NDArray[np.float64], *, scale: float, shape: float) -> float:
-    order = np.argsort(above)
-    fitted = 1.0 - np.maximum(1.0 + shape * above[order] / scale, 0.0) ** (-1.0 / shape)
-    heard = np.concatenate([[0.0], np.cumsum(weights[order]) / weights.sum()])
-    distance = max(float((fitted - heard[:-1]).max()), float((heard[1:] - fitted).max()))
-    return distance * math.sqrt(len(above))

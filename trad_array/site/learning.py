@@ -7,9 +7,10 @@ from datetime import date as calendar
 
 import numpy as np
 
+from trad_array.chain import Chain
 from trad_array.detection.calibration import Calibration
+from trad_array.detection.tail import Interval
 from trad_array.detection.threshold import (
-    Interval,
     Maxima,
     Threshold,
     TooLittleSound,
@@ -21,7 +22,7 @@ from trad_array.detection.threshold import (
 )
 from trad_array.errors import AudioError, ConfigError
 from trad_array.site.normal_sound import Listener, Sound
-from trad_array.site.record import LearnedFrom, Levels, Period, Site, gate_of, trigger_of
+from trad_array.site.record import HISS_HZ, LOW_HZ, LearnedFrom, Levels, Period, Site, gate_of, trigger_of
 
 # All numbers here are our choice.
 # Sounds that follow each other sooner have one cause and are one false alarm; what goes on and on is one a minute.
@@ -32,7 +33,6 @@ LOWEST_ODDS = 0.0
 HALF_LIFE_DAYS = 90.0
 # A trigger is raised to this times the shipped one at most.
 MOST_RAISED = 2.0
-HISS_HZ, LOW_HZ = (2_000.0, 7_000.0), (0.0, 1_000.0)
 # A channel whose hiss band has risen by more than this, or by steps in so many periods in a row, may hear a slow leak.
 MOST_RISE_DB = 3.0
 CREEP_PERIODS, CREEP_STEP_DB, CREEP_DB = 3, 0.1, 1.0
@@ -59,6 +59,23 @@ class Wish:
     accept_rise: bool = False
 
 
+def wish_of(
+    old: Site | None,
+    alarms_per_day: float | None,
+    alerts_per_day: float | None,
+    *,
+    force: bool,
+    all_normal: bool,
+    accept_rise: bool,
+) -> Wish:
+    """The wish of somebody who leaves out what the old site was asked for already."""
+    usual = Wish()
+    alarms, alerts = usual.alarms_per_day, usual.alerts_per_day
+    if old is not None and old.gate is not None and old.trigger is not None:
+        alarms, alerts = old.gate.wanted_per_day, old.trigger.wanted_per_day
+    return Wish(alarms_per_day or alarms, alerts_per_day or alerts, force, all_normal, accept_rise)
+
+
 @dataclass(frozen=True, slots=True)
 class Abnormal:
     """A stretch that looks like a cell: where it is, s, and its log-odds."""
@@ -74,7 +91,7 @@ class Rise:
     """A microphone whose hiss band has become louder.
 
     rise_db, low_rise_db : dB, of the hiss band and of the band below 1 kHz
-    since : date
+    since : date, or words
     steps : periods in a row in which it rose; 0 when it is a single rise
     """
 
@@ -102,6 +119,7 @@ class Learned:
     refused : why there are no thresholds; empty when there are
     if_normal : the gate's threshold with the abnormal stretches counted as normal, None where there is none
     unplaced_per_day : sounds that last and are placed nowhere, with their 95 % interval: alarms beside the gate's
+    drifts : microphones whose hiss band has risen all through this period
     """
 
     site: Site
@@ -109,6 +127,7 @@ class Learned:
     refused: str = ""
     if_normal: Threshold | None = None
     unplaced_per_day: Interval = (0.0, 0.0, 0.0)
+    drifts: tuple[Rise, ...] = ()
 
 
 def learn(
@@ -171,15 +190,22 @@ def learn(
     )
     if old is not None:
         site = merged(old, site)
-    site, refused = _with_thresholds(site, listener, wish)
+    site, refused = _with_thresholds(site, listener.chain, wish, old=old)
     everything = site.sounds.with_more(_maxima([(s, s.odds) for run in odd for s in run], 0.0))
     return Learned(
         site,
         abnormal=tuple(_abnormal(run, listener) for run in odd),
         refused=refused,
-        if_normal=_if_normal(everything, listener, wish) if odd else None,
+        if_normal=_if_normal(everything, listener.chain, wish) if odd else None,
         unplaced_per_day=_unplaced(site),
+        drifts=_drifts(listener),
     )
+
+
+def refitted(site: Site, chain: Chain, *, wish: Wish) -> Learned:
+    """The same site with thresholds for another wish; `chain` has the shipped ones."""
+    again, refused = _with_thresholds(site, chain, wish, old=site)
+    return Learned(again, refused=refused, unplaced_per_day=_unplaced(again))
 
 
 def merged(old: Site, new: Site) -> Site:
@@ -217,6 +243,25 @@ def rises(old: Site, period: Period) -> tuple[Rise, ...]:
             low_db = period.low_db[k] - history[0].low_db[k]
             found.append(Rise(mic, float(steps.sum()), low_db, history[0].date, steps=len(steps)))
     return tuple(found)
+
+
+def _drifts(listener: Listener) -> tuple[Rise, ...]:
+    """Microphones whose hiss band has risen from quarter to quarter of what was heard."""
+    quarters = listener.quarters_db()
+    if quarters is None:
+        return ()
+    hiss, low = quarters[:, 0], quarters[:, 1]
+    steps = np.diff(hiss, axis=0)
+    found = np.flatnonzero((steps.min(axis=0) > 0) & (steps.sum(axis=0) > MOST_RISE_DB))
+    return tuple(
+        Rise(
+            listener.chain.layout.mic_names[k],
+            float(hiss[-1, k] - hiss[0, k]),
+            float(low[-1, k] - low[0, k]),
+            "the first quarter of this period",
+        )
+        for k in found
+    )
 
 
 def _require_no_rise(found: tuple[Rise, ...]) -> None:
@@ -269,14 +314,15 @@ def _merged(old: Maxima, new: Maxima, kept: float) -> Maxima:
     return Maxima(both.values[counts], both.weights[counts], both.hours).thinned()
 
 
-def _with_thresholds(site: Site, listener: Listener, wish: Wish) -> tuple[Site, str]:
-    """The site with both thresholds, or with the hours that are missing and why."""
+def _with_thresholds(site: Site, chain: Chain, wish: Wish, *, old: Site | None) -> tuple[Site, str]:
+    """The site with both thresholds, or with the old ones, the hours that are missing and why."""
     try:
-        gate = _gate(site.sounds, listener, wish)
+        found = _gate(site.sounds, chain, wish)
     except TooLittleSound as trouble:
-        return replace(site, gate=None, trigger=None, hours_missing=trouble.hours_missing), str(trouble)
-    trigger = _trigger(site.peaks, trigger_of(listener.chain).on, per_day=wish.alerts_per_day)
-    return replace(site, gate=gate, trigger=trigger, hours_missing=0.0), ""
+        gate, trigger = (old.gate, old.trigger) if old else (None, None)
+        return replace(site, gate=gate, trigger=trigger, hours_missing=trouble.hours_missing), str(trouble)
+    raised = _trigger(site.peaks, trigger_of(chain).on, per_day=wish.alerts_per_day)
+    return replace(site, gate=found, trigger=raised, hours_missing=0.0), ""
 
 
 def _trigger(peaks: Maxima, shipped: float, *, per_day: float) -> Threshold:
@@ -290,14 +336,14 @@ def _trigger(peaks: Maxima, shipped: float, *, per_day: float) -> Threshold:
     return kept_threshold(peaks, MOST_RAISED * shipped, per_day=per_day)
 
 
-def _gate(sounds: Maxima, listener: Listener, wish: Wish) -> Threshold:
-    careful = gate_of(listener.chain).threshold
+def _gate(sounds: Maxima, chain: Chain, wish: Wish) -> Threshold:
+    careful = gate_of(chain).threshold
     return find_threshold(sounds, per_day=wish.alarms_per_day, lowest=LOWEST_ODDS, careful=careful, force=wish.force)
 
 
-def _if_normal(sounds: Maxima, listener: Listener, wish: Wish) -> Threshold | None:
+def _if_normal(sounds: Maxima, chain: Chain, wish: Wish) -> Threshold | None:
     try:
-        return _gate(sounds, listener, wish)
+        return _gate(sounds, chain, wish)
     except TooLittleSound:
         return None
 

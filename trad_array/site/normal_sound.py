@@ -19,12 +19,13 @@ from trad_array.features.log_mel import band_centres_hz, log_mel
 from trad_array.localization.cut import Window
 from trad_array.localization.place import Placed
 from trad_array.records import CELL, Block
-from trad_array.site.record import Levels, gate_of, trigger_of
+from trad_array.site.record import HISS_HZ, LOW_HZ, Levels, gate_of, trigger_of
 
 # Levels are taken of one quiet second in ten, after the first two of a recording.
 _EVERY_S, _NOT_BEFORE_S = 10.0, 2.0
 _LOWEST_DB, _STEP_DB, _BINS = -110.0, 0.5, 240
 _QUANTILES = (0.1, 0.5, 0.9)
+_QUARTERS = 4
 # Scores are calibrated on the first minutes of every six hours, without the seconds in which the floor settles.
 CALIBRATE_S, CALIBRATE_EVERY_S, SETTLE_S = 300, 6 * 3600, 4.0
 # A microphone whose scores hardly vary would be all ears: it keeps half the chain's own scale.
@@ -66,6 +67,7 @@ class Listener:
     sounds: dict[tuple[int, int], Sound] = field(default_factory=dict)
     faults: dict[str, int] = field(default_factory=dict)
     _levels: NDArray[np.int64] | None = None
+    _course: list[NDArray[np.float64]] = field(default_factory=list)
     _since_s: float = _EVERY_S
 
     def hear(self, name: str, stream: Iterable[Block]) -> None:
@@ -101,6 +103,15 @@ class Listener:
         low, middle, high = (_LOWEST_DB + _STEP_DB * ((upto < q).sum(axis=2) + 0.5) for q in _QUANTILES)
         return Levels(band_centres_hz(spec), low, middle, high)
 
+    def quarters_db(self) -> NDArray[np.float64] | None:
+        """Median level of the hiss band and of the low band in each quarter of the time, (4, 2, n_mics), dB.
+
+        None with less than 4 quiet seconds; NaN where a microphone was dead.
+        """
+        if len(self._course) < _QUARTERS:
+            return None
+        return np.stack([np.median(part, axis=0) for part in np.array_split(np.stack(self._course), _QUARTERS)])
+
     def silent(self) -> tuple[str, ...]:
         """Microphones that were never heard in a quiet second, if there was one."""
         if self._levels is None:
@@ -133,10 +144,13 @@ class Listener:
         if not frames.shape[1]:
             return
         self._since_s = 0.0
-        bins = np.clip(((frames.mean(axis=1) - _LOWEST_DB) / _STEP_DB).astype(np.intp), 0, _BINS - 1)
+        level_db = frames.mean(axis=1)
+        heard = output.heard.fused.live | ~self._voting()
+        self._course.append(np.where(heard, [level_db[:, inside].mean(axis=1) for inside in _bands(block.fs)], np.nan))
+        bins = np.clip(((level_db - _LOWEST_DB) / _STEP_DB).astype(np.intp), 0, _BINS - 1)
         if self._levels is None:
             self._levels = np.zeros((*bins.shape, _BINS), np.int64)
-        for mic in np.flatnonzero(output.heard.fused.live | ~self._voting()):
+        for mic in np.flatnonzero(heard):
             self._levels[mic, np.arange(bins.shape[1]), bins[mic]] += 1
 
     def _voting(self) -> NDArray[np.bool_]:
@@ -212,6 +226,12 @@ def _kept(stream: Iterable[Block], last: list[Block]) -> Iterator[Block]:
     for block in stream:
         last[:] = [block]
         yield block
+
+
+def _bands(fs: int) -> list[NDArray[np.bool_]]:
+    """Which mel bands are in the hiss band, and which in the low one."""
+    hz = band_centres_hz(_level_spec(fs))
+    return [(hz >= low) & (hz <= high) for low, high in (HISS_HZ, LOW_HZ)]
 
 
 def _level_spec(fs: int) -> FeatureSpec:

@@ -14,6 +14,9 @@ from trad_array.localization.gate import Gate
 from trad_array.localization.robust import Robust
 from trad_array_geometry import frozen_array
 
+# Where a vent hisses, and where only fans are; Hz.
+HISS_HZ, LOW_HZ = (2_000.0, 7_000.0), (0.0, 1_000.0)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Levels:
