@@ -50,10 +50,12 @@ class StepOutput:
 
     heard : scores, detections, ends and faults
     placed : detections whose window is complete, with their maps
+    maps : every map that was made, with its window: those of sounds that are no events, too
     """
 
     heard: Heard
     placed: tuple[Placed, ...] = ()
+    maps: tuple[tuple[Window, Placed], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,7 +132,7 @@ class Chain:
         judged = self._judged(watch, take_up(state.faint, candidates), heard.detections, cuts)
         watch, ended = finished(judged.watch, heard_until=block.end)
         faint, heard = _told(heard, judged, ended)
-        return ChainState(hearing, ring, watch, faint), StepOutput(heard, judged.placed)
+        return ChainState(hearing, ring, watch, faint), StepOutput(heard, judged.placed, judged.every)
 
     def finish(self, state: ChainState) -> StepOutput:
         """End the stream: events still on are ended, detections still waiting for their window are placed."""
@@ -139,7 +141,7 @@ class Chain:
         cuts = flush_cuts(state.ring, self._windows(heard.detections))
         judged = self._judged(watch, state.faint, heard.detections, cuts)
         _, ended = finished(judged.watch, heard_until=None)
-        return StepOutput(_told(heard, judged, ended)[1], judged.placed)
+        return StepOutput(_told(heard, judged, ended)[1], judged.placed, judged.every)
 
     def _after_gap(self, state: ChainState, block: Block) -> tuple[ChainState, StepOutput]:
         """End what was on, say what is missing, and begin anew; what was learned of the floor is kept."""
@@ -149,7 +151,7 @@ class Chain:
         fresh = ChainState(self.hearing.restart(state.hearing, at=block.start), RingState())
         fresh, after = self.step(fresh, replace(block, lost=0))
         heard = join_heard([replace(before.heard, faults=(*before.heard.faults, gap)), after.heard])
-        return fresh, StepOutput(heard, before.placed + after.placed)
+        return fresh, StepOutput(heard, before.placed + after.placed, before.maps + after.maps)
 
     def _keep(self) -> int:
         """Samples of the past that a detection still to come may ask for."""
@@ -177,6 +179,7 @@ class Chain:
         """
         told: list[Detection] = []
         placed: list[Placed] = []
+        every: list[tuple[Window, Placed]] = []
         moments: list[tuple[int, int, Detection | Cut]] = [(d.decided_at, 0, d) for d in detections]
         moments += [(cut[0].end, 1 + (cut[0].parent is not None), cut) for cut in cuts]
         for _, _, item in sorted(moments, key=lambda moment: moment[:2]):
@@ -189,6 +192,7 @@ class Chain:
                 continue
             found = place(self.localizer, cut, self.layout, onset=window.onset, speed_of_sound=self.speed_of_sound)
             found = replace(found, final=window.final)
+            every.append((window, found))
             detection, known = None, True
             if window.faint:
                 faint, detection, known = from_a_cell(faint, found, rule=self.faint)
@@ -200,7 +204,7 @@ class Chain:
                 watch = first_place(watch, found)
             told += [detection] if detection is not None else []
             placed += [found] if known else []
-        return _Judged(watch, faint, tuple(told), tuple(placed))
+        return _Judged(watch, faint, tuple(told), tuple(placed), tuple(every))
 
     def _is_second(self, watch: WatchState, window: Window, cut: Block, found: Placed) -> bool:
         """Whether a later window of a sound holds another event."""
@@ -225,6 +229,7 @@ class _Judged:
     faint: FaintWatch
     detections: tuple[Detection, ...]
     placed: tuple[Placed, ...]
+    every: tuple[tuple[Window, Placed], ...]
 
 
 def _while_quiet(heard: Heard, watch: WatchState) -> tuple[Detection, ...]:
