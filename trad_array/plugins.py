@@ -22,6 +22,7 @@ FUSERS: Mapping[str, str] = {
 LOCALIZERS: Mapping[str, str] = {
     "robust": "trad_array.localization.robust:Robust",
     "srp-phat": "trad_array.localization.cells:Cells",
+    "wavelet-xcorr": "trad_array.localization.delays_first:DelaysFirst",
 }
 
 

@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 from trad_array.simulation import simulate_scene
 from trad_array_geometry import Layout, load_layout
 
-# File of each package. It holds `PEERS`, its ready-made peers.
+# File of each package, or of a published method that the library has. It holds `PEERS`, its ready-made peers.
 _MODULES = {
     "trad-array": "peer_plain",
     "pyroomacoustics": "peer_pyroomacoustics",
     "acoular": "peer_acoular",
     "xsrp": "peer_xsrp",
     "opensoundscape": "peer_opensoundscape",
-    "PyWavelets": "peer_lyu",
+    "trad-array wavelet-xcorr": "peer_lyu",
 }
 FS = 16_000
 PRE_S, WINDOW_S = 0.1, 1.1

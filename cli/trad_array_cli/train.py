@@ -35,7 +35,7 @@ NAME_PATTERN = "{name}_ch{channel}.wav"
     type=click.Path(path_type=Path),
     required=True,
     metavar="DIR",
-    help="Folder with normal/ and, for the cnn, abnormal/.",
+    help="Folder with normal/ and, for supervised kinds, abnormal/.",
 )
 @out_option(metavar="FILE", what="Model file; the loss curve goes beside it as FILE-loss.png.")
 @click.option(
@@ -76,13 +76,28 @@ NAME_PATTERN = "{name}_ch{channel}.wav"
     "--context", type=click.IntRange(8, 1024), default=16, show_default=True, help="Frames of cnn and attention window."
 )
 @click.option("--epochs", type=click.IntRange(1, 100_000), default=200, show_default=True, help="The paper's.")
+@click.option(
+    "--early-stop",
+    type=click.IntRange(0, 100_000),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Stop after N epochs without progress on recordings kept from the fit; keep the best epoch. 0: never.",
+)
 @click.option("--batch", type=click.IntRange(1, 1_000_000), default=128, show_default=True, help="The paper's.")
 @click.option(
     "--labels",
     type=click.Choice(["segment", "truth"]),
     default="segment",
     show_default=True,
-    help="What the cnn takes for abnormal: all of an abnormal recording as in the paper, or onset to end.",
+    help="What a supervised kind takes for abnormal: all of an abnormal recording as in the paper, or onset to end.",
+)
+@click.option(
+    "--energies",
+    type=click.Choice(["relative", "absolute"]),
+    default="relative",
+    show_default=True,
+    help="What wavelet-xgboost looks at: each band's share of a frame, or decibels.",
 )
 @click.option(
     "--name-pattern",
@@ -104,8 +119,10 @@ def command(
     front_end: str,
     context: int,
     epochs: int,
+    early_stop: int,
     batch: int,
     labels: str,
+    energies: str,
     name_pattern: str,
     seed: int,
     as_json: bool,
@@ -121,6 +138,8 @@ def command(
       trad-array train --scorer attention-ae --data segments -o attention.model
       trad-array train --scorer cnn --front-end absolute --data segments -o cnn.model
       trad-array train --scorer beats --encoder BEATs_iter3_plus_AS2M.pt --data segments -o beats.model
+      trad-array train --scorer bottleneck-ae --early-stop 10 --data segments -o bottleneck.model
+      trad-array train --scorer wavelet-xgboost --labels truth --data segments -o trees.model
     """
     _check_out(out)
     import numpy as np
@@ -136,10 +155,12 @@ def command(
         distance=distance,
         context=context,
         epochs=epochs,
+        early_stop=early_stop,
         batch=batch,
         labels=labels,
         encoder=encoder,
         back_end=back_end,
+        energies=energies,
     )
     dataset = find_dataset(data, pattern=name_pattern)
     provenance = {"command": shlex.join(["trad-array", *sys.argv[1:]]), "seed": seed, "data": str(data)}

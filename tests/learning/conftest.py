@@ -13,7 +13,14 @@ from trad_array.learning.options import TrainingOptions
 FS = 16_000
 
 # These train networks; the others run without the extra "train".
-_HEAVY = ["test_bad_training_input.py", "test_commands.py", "test_parity.py", "test_protocol.py", "test_training.py"]
+_HEAVY = [
+    "test_bad_training_input.py",
+    "test_boosted.py",
+    "test_commands.py",
+    "test_parity.py",
+    "test_protocol.py",
+    "test_training.py",
+]
 collect_ignore = [] if find_spec("torch") else _HEAVY
 
 

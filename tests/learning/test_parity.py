@@ -9,8 +9,10 @@ from trad_array.features import FeatureSpec
 from trad_array.learning.alarm_metrics import partial_auc
 from trad_array.learning.frames import contexts_of
 from trad_array.learning.options import TrainingOptions
-from trad_array.learning.torch_autoencoder import Autoencoder
+from trad_array.learning.torch_autoencoder import Autoencoder, attend_components
 from trad_array.learning.torch_autoencoder import scorer_of as autoencoder_scorer
+from trad_array.learning.torch_bottleneck import Bottleneck
+from trad_array.learning.torch_bottleneck import scorer_of as bottleneck_scorer
 from trad_array.learning.torch_cnn import ConvolutionalNetwork
 from trad_array.learning.torch_cnn import scorer_of as cnn_scorer
 from trad_array.learning.torch_loop import seeded
@@ -100,6 +102,24 @@ def test_logits_of_the_cnn_with_its_normalisation_folded_in(log_mel, rng, contex
         np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-5)
 
 
+def test_errors_of_the_bottleneck_with_its_normalisation_folded_in(log_mel, rng):
+    net = seeded(lambda: Bottleneck(64), 5)
+    optimiser = torch.optim.Adam(net.parameters(), lr=1e-2)
+    for _ in range(20):
+        optimiser.zero_grad()
+        net.loss(torch.from_numpy(rng.normal(1.0, 2.0, size=(64, 5, 64)).astype(np.float32))).backward()
+        optimiser.step()
+    net.eval()
+    assert not np.allclose(net.state_dict()["blocks.0.1.running_mean"].numpy(), 0.0, atol=0.01)
+    scorer = bottleneck_scorer(net, FeatureSpec(), **BANDS)
+    frames = contexts_of(log_mel, 5)
+    for channel, scores in zip(frames, scorer.score(frames), strict=True):
+        with torch.no_grad():
+            wanted = standardised(channel)
+            expected = torch.mean((net(wanted) - wanted.flatten(1)) ** 2, dim=-1).numpy()
+        np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=1e-5)
+
+
 def test_attention_over_components_written_out(trained_autoencoder, log_mel):
     """The reading, spelled out for one frame: softmax(q k^T / sqrt(64)) v over the 64 components of its code."""
     net = trained_autoencoder("components")
@@ -123,3 +143,31 @@ def test_partial_auc_is_that_of_scikit_learn(rng, max_fpr, levels):
     assert partial_auc(normal, abnormal, max_fpr=max_fpr) == pytest.approx(expected, abs=1e-12)
     whole = roc_auc_score([0] * 130 + [1] * 70, np.concatenate([normal, abnormal]))
     assert partial_auc(normal, abnormal, max_fpr=1.0) == pytest.approx(whole, abs=1e-12)
+
+
+def test_the_written_out_derivative_of_the_attention_is_autograds(rng):
+    """Values and gradients against softmax and autograd, and against differences."""
+    query, key, value = (torch.from_numpy(rng.normal(0.0, 2.0, size=(5, 9))).requires_grad_() for _ in range(3))
+    plain = (torch.softmax(query[:, :, None] * key[:, None, :], dim=-1) @ value[:, :, None])[:, :, 0]
+    attended = attend_components(query, key, value)
+    np.testing.assert_allclose(attended.detach(), plain.detach(), rtol=1e-12)
+    towards = torch.from_numpy(rng.normal(size=(5, 9)))
+    found = torch.autograd.grad(attended, (query, key, value), towards)
+    expected = torch.autograd.grad(plain, (query, key, value), towards)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+    assert torch.autograd.gradcheck(attend_components, (query, key, value))
+
+
+@pytest.mark.parametrize("level", [1.0, 30.0, 3000.0])
+@pytest.mark.parametrize("n_frames", [1, 3])
+def test_attention_over_components_at_any_level(trained_autoencoder, rng, level, n_frames):
+    """One frame and many, exponents that need a shift and such that do not: the same formula."""
+    net = trained_autoencoder("components")
+    scorer = autoencoder_scorer(net, TrainingOptions(), context=1, **BANDS)
+    frames = (-60 + level * rng.normal(size=(n_frames, 1, 64))).astype(np.float32)
+    with torch.no_grad():
+        wanted = (frames - BANDS["band_mean"]) / BANDS["band_std"]
+        expected = net.double().code(torch.from_numpy(wanted)).numpy()
+    scale = np.abs(expected).max()
+    np.testing.assert_allclose(scorer.codes(frames), expected, rtol=1e-9, atol=1e-9 * scale)

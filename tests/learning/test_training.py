@@ -11,6 +11,7 @@ from trad_array.chain import score_recording
 from trad_array.errors import AudioError, ConfigError
 from trad_array.features import FeatureSpec
 from trad_array.learning.dataset import find_dataset
+from trad_array.learning.evaluation import evaluate
 from trad_array.learning.job import Watch
 from trad_array.learning.options import TrainingOptions
 from trad_array.learning.training import BatchReadingWarning, fit, train_to_file
@@ -22,7 +23,11 @@ KINDS = [
     ("attention-ae", "components"),
     ("attention-ae", "window"),
     ("cnn", "none"),
+    ("bottleneck-ae", "none"),
+    ("wavelet-xgboost", "none"),
+    ("wavelet-xcorr", "none"),
 ]
+WITHOUT_EPOCHS = ("gaussian", "wavelet-xcorr")
 
 
 def same_numbers(one, other):
@@ -47,8 +52,8 @@ def test_a_fitted_scorer_hears_the_hiss(longer, quick, tmp_path, kind, attention
     normal, abnormal = (mean_score(model, longer.of(label), after_s=2.0) for label in ("normal", "abnormal"))
     assert abs(normal) < 2.0
     assert abnormal > normal + 5.0
-    assert len(fitted.losses) == (0 if kind == "gaussian" else 8)
-    assert kind == "gaussian" or fitted.losses[-1] < fitted.losses[0]
+    assert len(fitted.losses) == (0 if kind in WITHOUT_EPOCHS else 8)
+    assert kind in WITHOUT_EPOCHS or fitted.losses[-1] < fitted.losses[0]
 
 
 def test_calibration_comes_from_recordings_kept_from_the_fit(dataset, quick):
@@ -133,6 +138,61 @@ def test_interrupted_and_resumed_equals_unbroken(dataset, quick, tmp_path, kind,
     assert resumed.losses == unbroken.losses
     assert same_numbers(resumed.model, unbroken.model)
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.model"]
+
+
+def early(quick, **more):
+    """Options with which training stops well before its last epoch."""
+    return replace(quick, epochs=60, early_stop=2, learning_rate=3e-3, **more)
+
+
+def held_out(story):
+    return [set(story[f"{name}_recordings"]) for name in ("training", "calibration", "validation")]
+
+
+@pytest.mark.parametrize("kind", ["ae", "cnn"])
+def test_early_stop_keeps_recordings_apart_and_the_best_epoch(dataset, quick, kind):
+    notes, epochs = [], []
+    watch = Watch(note=notes.append, epoch=lambda done, _total, _loss: epochs.append(done))
+    options = early(quick, distance="mse")
+    fitted = fit(kind, dataset, options, rng=np.random.default_rng(3), watch=watch)
+    training, calibration, validation = held_out(fitted.model.provenance)
+    assert validation
+    assert not training & validation
+    assert not calibration & validation
+    kept = len(fitted.losses)
+    assert epochs[-1] < 60
+    assert kept == epochs[-1] - 2
+    assert notes == [f"early stop: epoch {kept} of {epochs[-1]} kept"]
+    evaluated = evaluate(fitted.model, dataset)
+    assert evaluated.left_out == len(training | calibration | validation)
+
+
+def test_the_best_epochs_weights_are_those_of_a_shorter_run(dataset, quick):
+    fitted = fit("ae", dataset, early(quick), rng=np.random.default_rng(3))
+    shorter = replace(early(quick), epochs=len(fitted.losses))
+    assert same_numbers(fitted.model, fit("ae", dataset, shorter, rng=np.random.default_rng(3)).model)
+
+
+def test_an_early_stop_after_an_interruption_is_the_same(dataset, quick, tmp_path):
+    options, path = early(quick), tmp_path / "a.model"
+    unbroken = fit("ae", dataset, options, rng=np.random.default_rng(3))
+    for epoch in (1, len(unbroken.losses) + 1):
+        watch = Watch(epoch=stop_after(epoch))
+        with pytest.raises(Stop):
+            train_to_file("ae", dataset, options, path, rng=np.random.default_rng(3), watch=watch)
+    resumed = train_to_file("ae", dataset, options, path, rng=np.random.default_rng(3))
+    assert resumed.losses == unbroken.losses
+    assert same_numbers(resumed.model, unbroken.model)
+
+
+def test_early_stop_needs_two_recordings_and_leaves_other_kinds_alone(dataset, quick, tmp_path, make_dataset):
+    two = find_dataset(make_dataset(tmp_path / "d", n_normal=3, n_abnormal=0, sets=("set1",), seconds=0.3))
+    with pytest.raises(AudioError, match="early stop: expected at least 2 normal recordings to fit on"):
+        fit("ae", two, early(quick), rng=np.random.default_rng(3))
+    with pytest.raises(ConfigError, match="early_stop: expected 0 or more epochs, found -1"):
+        replace(quick, early_stop=-1)
+    one, other = (fit("gaussian", dataset, o, rng=np.random.default_rng(3)).model for o in (quick, early(quick)))
+    assert same_numbers(one, other)
 
 
 @pytest.mark.parametrize("change", [{"learning_rate": 2e-3}, {"attention": "window"}, {"epochs": 5}])

@@ -4,11 +4,18 @@ import numpy as np
 import pytest
 
 from trad_array.features import FeatureSpec
+from trad_array.features.wavelets import DB4
 from trad_array.scoring.attention_ae import AttentionAE, Linear
+from trad_array.scoring.bottleneck_ae import BottleneckAE, layer_sizes
 from trad_array.scoring.cnn import CNN, Convolution
 from trad_array.scoring.gaussian import Gaussian
+from trad_array.scoring.trees import Trees
+from trad_array.scoring.wavelet_threshold import WaveletThreshold
+from trad_array.scoring.wavelet_xgboost import WaveletXGBoost
 
 SPEC = FeatureSpec(front_end="absolute")
+# Frames of 64 samples are as long as frames of 64 bands: the same tests serve both.
+SAMPLES = FeatureSpec(front_end="waveform", n_fft=64, hop=32)
 
 
 def _linear(rng, n_in, n_out):
@@ -48,6 +55,21 @@ def _cnn(rng, context=16):
     )
 
 
+def _bottleneck(rng):
+    layers = tuple(_linear(rng, n_in, n_out) for n_in, n_out in layer_sizes(64))
+    return BottleneckAE(SPEC, band_mean=np.full(64, -60.0), band_std=np.full(64, 10.0), layers=layers)
+
+
+def _boosted(rng, energies="relative"):
+    trees = Trees(
+        feature=rng.integers(0, 32, size=(20, 7)),
+        threshold=rng.normal(-15, 5, size=(20, 7)),
+        leaf=rng.normal(size=(20, 8)),
+        base=-0.4,
+    )
+    return WaveletXGBoost(SAMPLES, energies=energies, low=DB4, noise=rng.uniform(1, 2, 32), trees=trees)
+
+
 MAKERS = {
     "gaussian": lambda rng: Gaussian(SPEC, rng.normal(-60, 5, 64), rng.normal(size=(64, 64))),
     "ae": lambda rng: _autoencoder(rng, attention="none"),
@@ -58,8 +80,22 @@ MAKERS = {
     "batch": lambda rng: _autoencoder(rng, attention="batch"),
     "cnn": lambda rng: _cnn(rng),
     "cnn-odd": lambda rng: _cnn(rng, context=11),
+    "bottleneck-ae": _bottleneck,
+    "wavelet-xgboost": _boosted,
+    "wavelet-absolute": lambda rng: _boosted(rng, energies="absolute"),
+    "wavelet-xcorr": lambda rng: WaveletThreshold(SAMPLES, noise=rng.uniform(1, 2, 6)),
 }
-KINDS = {"gaussian": "gaussian", "ae": "ae", "ae-mse": "ae", "cnn": "cnn", "cnn-odd": "cnn"}
+KINDS = {
+    "gaussian": "gaussian",
+    "ae": "ae",
+    "ae-mse": "ae",
+    "cnn": "cnn",
+    "cnn-odd": "cnn",
+    "bottleneck-ae": "bottleneck-ae",
+    "wavelet-xgboost": "wavelet-xgboost",
+    "wavelet-absolute": "wavelet-xgboost",
+    "wavelet-xcorr": "wavelet-xcorr",
+}
 
 
 @pytest.fixture

@@ -189,6 +189,31 @@ def test_features_that_do_not_fit(saved, name, wrong):
     assert "do not fit a model of kind 'cnn'" in _message(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "bad", "says"),
+    [
+        ("trees/feature", np.full((20, 7), 32), "expected values 0 to 31, found 32 to 32"),
+        ("trees/feature", np.full((20, 7), -1), "expected values 0 to 31, found -1 to -1"),
+        ("trees/leaf", np.zeros((20, 9)), "trees of 2 ** depth leaves, found (20, 9)"),
+        ("trees/leaf", np.zeros((20, 16)), "trees/feature: expected shape (20, 15), found (20, 7)"),
+        ("trees/leaf", np.zeros(8), "trees/feature: expected shape (1, 7), found (20, 7)"),
+        ("low", np.zeros(7), "low: expected an even number of taps up to 128, found 7"),
+        ("noise", np.zeros(32), "noise: expected numbers above 0, found 0"),
+    ],
+)
+def test_trees_and_wavelets_that_do_not_fit(saved, name, bad, says):
+    path = saved("wavelet-xgboost")
+    _rewrite(path, _entries(path) | {f"scorer/{name}": bad})
+    assert says in _message(path)
+
+
+@pytest.mark.parametrize("kind", ["wavelet-xgboost", "wavelet-xcorr"])
+def test_a_scorer_of_samples_refuses_bands(saved, kind):
+    path = saved(kind)
+    _change_meta(path, lambda meta: meta["features"].update(front_end="absolute"))
+    assert "features: expected waveform" in _message(path)
+
+
 class _Opened:
     """Leaves a trace when it is unpickled."""
 

@@ -110,7 +110,8 @@ def evaluate(model: Detector, dataset: Dataset, *, progress: Callable[[int, int]
     """
     dataset.need("normal", "abnormal")
     check_rates(dataset, fs=model.scorer.features.fs)
-    known = {digest for key in ("training", "calibration") for digest in _digests(model, f"{key}_recordings")}
+    used_as = ("training", "calibration", "validation")
+    known = {digest for key in used_as for digest in _digests(model, f"{key}_recordings")}
     segments = tuple(segment for segment in dataset.segments if not known or segment.digest() not in known)
     Dataset(root=dataset.root, segments=segments).need("normal", "abnormal")
     scored, unusable = score_segments(model, segments, progress=progress)

@@ -39,6 +39,7 @@ class Job:
     seeds : of the first weights, and of the order of samples
     checkpoint : file that keeps the state after every epoch, or None
     digests : digest of the content of every recording, by its name
+    validation : frames of the recordings that tell when to stop, or None
     """
 
     kind: str
@@ -48,6 +49,7 @@ class Job:
     seeds: tuple[int, int]
     checkpoint: Path | None
     digests: Mapping[str, str]
+    validation: Corpus | None = None
 
     @property
     def fingerprint(self) -> str:

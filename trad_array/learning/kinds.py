@@ -15,7 +15,7 @@ from trad_array.scoring.frame_scorer import StoredScorer
 FitKind = Callable[[Job], tuple[StoredScorer, tuple[float, ...]]]
 
 # Packages that fits import, and what they are called when they are installed.
-TRAINING_PACKAGES: Mapping[str, str] = {"torch": "torch", "sklearn": "scikit-learn"}
+TRAINING_PACKAGES: Mapping[str, str] = {"torch": "torch", "sklearn": "scikit-learn", "xgboost": "xgboost-cpu"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Kind:
     supervised : whether it learns from abnormal recordings too
     prepare : "module:function" from the options asked for to those of this kind, such as its features, or None
     packages : whose versions are stored with the model
+    epochs : whether it is trained in epochs, and may stop early
     """
 
     fit: str
@@ -34,6 +35,7 @@ class Kind:
     supervised: bool = False
     prepare: str | None = None
     packages: tuple[str, ...] = ("scikit-learn",)
+    epochs: bool = False
 
 
 def _encoder(name: str) -> Kind:
@@ -54,12 +56,40 @@ KINDS: Mapping[str, Kind] = {
         "the paper's autoencoder without attention",
         prepare="trad_array.learning.options:without_attention",
         packages=_NETWORK,
+        epochs=True,
     ),
     "attention-ae": Kind(
-        "trad_array.learning.torch_autoencoder:fit_kind", "the paper's autoencoder with attention", packages=_NETWORK
+        "trad_array.learning.torch_autoencoder:fit_kind",
+        "the paper's autoencoder with attention",
+        packages=_NETWORK,
+        epochs=True,
     ),
     "cnn": Kind(
-        "trad_array.learning.torch_cnn:fit_kind", "the paper's supervised network", supervised=True, packages=_NETWORK
+        "trad_array.learning.torch_cnn:fit_kind",
+        "the paper's supervised network",
+        supervised=True,
+        packages=_NETWORK,
+        epochs=True,
+    ),
+    "bottleneck-ae": Kind(
+        "trad_array.learning.torch_bottleneck:fit_kind",
+        "autoencoder of five frames, as in DCASE task 2",
+        packages=_NETWORK,
+        epochs=True,
+    ),
+    "wavelet-xcorr": Kind(
+        "trad_array.learning.thresholds:fit_kind",
+        "what a wavelet threshold leaves over, after Lyu 2021",
+        prepare="trad_array.learning.options:of_samples",
+        packages=(),
+    ),
+    "wavelet-xgboost": Kind(
+        "trad_array.learning.boosted:fit_kind",
+        "wavelet packet energies and boosted trees, after Su 2021",
+        supervised=True,
+        prepare="trad_array.learning.options:of_samples",
+        packages=("xgboost-cpu",),
+        epochs=True,
     ),
     **{name: _encoder(name) for name in ENCODERS},
 }

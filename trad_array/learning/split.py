@@ -14,12 +14,14 @@ class Split:
 
     fitting : of the weights; holds abnormal ones only for a supervised scorer
     calibration : normal, their scores give the common scale
+    validation : they tell when to stop training; () unless that is asked for
     test : everything else
     """
 
     fitting: tuple[Segment, ...]
     calibration: tuple[Segment, ...]
     test: tuple[Segment, ...]
+    validation: tuple[Segment, ...] = ()
 
 
 def split_recordings(
@@ -29,6 +31,7 @@ def split_recordings(
     rng: np.random.Generator,
     train_share: float = 0.8,
     calibration_share: float = 0.1,
+    validation_share: float = 0.0,
 ) -> Split:
     """Split a data set by recording, each set by itself.
 
@@ -37,11 +40,13 @@ def split_recordings(
     supervised : whether abnormal recordings are split too; else all of them are for the test
     train_share : of the normal (and, supervised, the abnormal) recordings of each set; 80 % in the paper
     calibration_share : of the training recordings that are normal, kept from fitting; our choice, at least one
+    validation_share : of what is then left to fit on, each label by itself, at least one; 0 for none
 
     Raises
     ------
     AudioError
-        If there are fewer than 2 normal recordings to train with, or, supervised, no abnormal one.
+        If there are fewer than 2 normal recordings to train with, or, supervised, no abnormal one; or nothing would be
+        left beside those for validation.
     ConfigError
         If a share is not between 0 and 1.
     """
@@ -62,7 +67,34 @@ def split_recordings(
     calibration = [normal[n] for n in sorted(held_out)]
     abnormal_share = train_share if supervised else 0.0
     abnormal, abnormal_test = _train_and_test(dataset.of("abnormal"), abnormal_share, rng)
-    return Split(fitting=(*fitting, *abnormal), calibration=tuple(calibration), test=(*normal_test, *abnormal_test))
+    validation: list[Segment] = []
+    if validation_share > 0:
+        fitting, kept = _apart(fitting, validation_share, rng)
+        abnormal, kept_abnormal = _apart(abnormal, validation_share, rng)
+        validation = kept + kept_abnormal
+    return Split(
+        fitting=(*fitting, *abnormal),
+        calibration=tuple(calibration),
+        test=(*normal_test, *abnormal_test),
+        validation=tuple(validation),
+    )
+
+
+def _apart(segments: list[Segment], share: float, rng: np.random.Generator) -> tuple[list[Segment], list[Segment]]:
+    """Segments of one label without some, and these; at least one of each."""
+    if not segments:
+        return [], []
+    if len(segments) < 2:
+        raise AudioError(
+            f"early stop: expected at least 2 {segments[0].label} recordings to fit on, one of them to be kept apart, "
+            f"found {len(segments)}"
+        )
+    n_apart = min(len(segments) - 1, max(1, round(share * len(segments))))
+    apart = set(rng.permutation(len(segments))[:n_apart].tolist())
+    return (
+        [segment for n, segment in enumerate(segments) if n not in apart],
+        [segments[n] for n in sorted(apart)],
+    )
 
 
 def _train_and_test(

@@ -6,9 +6,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from trad_array.features import FeatureSpec
-from trad_array.learning.frames import FramePool, pool_frames, with_warm_up
+from trad_array.learning.frames import Corpus, FramePool, pool_frames, with_warm_up
 from trad_array.learning.job import Job
-from trad_array.learning.torch_loop import Patches, Run, band_statistics, run_epochs, seeded
+from trad_array.learning.options import TrainingOptions
+from trad_array.learning.torch_loop import Patches, Run, Samples, band_statistics, run_epochs, seeded
 from trad_array.scoring.cnn import BLOCK_CHANNELS, CNN, Convolution
 
 # Keeps the division by a channel's standard deviation finite; torch's default.
@@ -39,31 +40,35 @@ class ConvolutionalNetwork(nn.Module):
 
 def fit_kind(job: Job) -> tuple[CNN, tuple[float, ...]]:
     """See `learning.kinds.Kind.fit`."""
-    options, corpus = job.options, job.corpus
+    pool = _pool(job.corpus, job.options)
+    held = None if job.validation is None else _pool(job.validation, job.options)
+    mean, std = band_statistics(pool)
+    return train_cnn(pool, held, Run.of(job), band_mean=mean, band_std=std)
+
+
+def _pool(corpus: Corpus, options: TrainingOptions) -> FramePool:
     if options.features.front_end == "floor":
         corpus = with_warm_up(corpus, n_frames=options.context)
-    pool = pool_frames(corpus, options.features, context=options.context, hop=options.patch_hop, labels=options.labels)
-    mean, std = band_statistics(pool)
-    return train_cnn(pool, Run.of(job), band_mean=mean, band_std=std)
+    return pool_frames(corpus, options.features, context=options.context, hop=options.patch_hop, labels=options.labels)
 
 
 def train_cnn(
     pool: FramePool,
+    held: FramePool | None,
     run: Run,
     *,
     band_mean: NDArray[np.float64],
     band_std: NDArray[np.float64],
 ) -> tuple[CNN, tuple[float, ...]]:
-    """Train on the patches of a pool; returns the scorer and the losses."""
+    """Train on the patches of a pool, `held` telling when to stop; returns the scorer and the losses."""
     net = seeded(ConvolutionalNetwork, run.weights_seed)
-    patches = Patches.of(pool, context=run.options.context, band_mean=band_mean, band_std=band_std)
-    target = torch.from_numpy(pool.target)
-    losses = run_epochs(
-        net,
-        lambda samples: net.loss(patches(samples), target[samples]),
-        run,
-        n_samples=len(pool.last),
-    )
+
+    def samples(pool: FramePool) -> Samples:
+        patches = Patches.of(pool, context=run.options.context, band_mean=band_mean, band_std=band_std)
+        target = torch.from_numpy(pool.target)
+        return Samples(lambda chosen: net.loss(patches(chosen), target[chosen]), len(pool.last))
+
+    losses = run_epochs(net, samples(pool), run, held=None if held is None else samples(held))
     scorer = scorer_of(net, run.options.features, context=run.options.context, band_mean=band_mean, band_std=band_std)
     return scorer, losses
 

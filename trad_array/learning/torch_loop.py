@@ -3,7 +3,8 @@
 import math
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +21,8 @@ from trad_array.learning.options import TrainingOptions
 
 # Standard deviation of a band that hardly varies, dB; digital silence must not be divided by zero.
 _MIN_BAND_STD_DB = 0.1
+# Share by which an epoch must lower the loss on the recordings kept apart to count as progress. Our choice.
+_PROGRESS = 0.01
 
 Bands = NDArray[np.float64]
 Net = TypeVar("Net", bound=nn.Module)
@@ -59,13 +62,15 @@ class Run:
             note=job.watch.note,
         )
 
-    def save(self, net: nn.Module, optimiser: torch.optim.Optimizer, losses: list[float]) -> None:
+    def save(self, net: nn.Module, optimiser: torch.optim.Optimizer, story: "Story") -> None:
         """Write the state; a half-written file never takes the place of a whole one."""
         if self.checkpoint is None:
             return
         state = {
             "fingerprint": self.fingerprint,
-            "losses": losses,
+            "losses": story.losses,
+            "held": story.held,
+            "best": story.best,
             "net": net.state_dict(),
             "optimiser": optimiser.state_dict(),
         }
@@ -79,20 +84,21 @@ class Run:
         finally:
             part.unlink(missing_ok=True)
 
-    def resume(self, net: nn.Module, optimiser: torch.optim.Optimizer) -> list[float]:
-        """Put net and optimiser where an interrupted run left them; the losses so far, none for a new start."""
+    def resume(self, net: nn.Module, optimiser: torch.optim.Optimizer) -> "Story":
+        """Put net and optimiser where an interrupted run left them; what happened so far, nothing for a new start."""
         state = self._read()
         if state is None:
-            return []
+            return Story(losses=[], held=[])
         try:
             net.load_state_dict(state["net"])
             optimiser.load_state_dict(state["optimiser"])
-            losses = [float(loss) for loss in state["losses"]]
+            losses, held = ([float(loss) for loss in state[name]] for name in ("losses", "held"))
+            story = Story(losses=losses, held=held, best=state["best"])
         except (KeyError, TypeError, ValueError, RuntimeError) as trouble:
             # Part of it may be in place already; a mixture must not be trained on.
             raise ConfigError(f"{self.checkpoint}: damaged checkpoint, delete it to start anew") from trouble
         self.note(f"{self.checkpoint}: going on after epoch {len(losses)}")
-        return losses
+        return story
 
     def _read(self) -> dict[str, Any] | None:
         if self.checkpoint is None or not self.checkpoint.exists():
@@ -118,32 +124,103 @@ def seeded(make: Callable[[], Net], seed: int) -> Net:
         return make()
 
 
-def run_epochs(
-    net: nn.Module, batch_loss: Callable[[torch.Tensor], torch.Tensor], run: Run, *, n_samples: int
-) -> tuple[float, ...]:
-    """Train with Adam; returns the mean loss of every epoch.
+@dataclass(slots=True)
+class Story:
+    """What happened in training so far.
+
+    losses : mean training loss of every epoch
+    held : mean loss on the recordings kept apart after every epoch; empty without early stopping
+    best : weights of the best epoch, None without early stopping
+    """
+
+    losses: list[float]
+    held: list[float]
+    best: dict[str, torch.Tensor] | None = None
+
+    @property
+    def best_epoch(self) -> int:
+        """Epochs up to the last that lowered the loss on the recordings kept apart by `_PROGRESS`; 0 for none."""
+        best, lowest = 0, math.inf
+        for epoch, loss in enumerate(self.held, 1):
+            if loss < lowest * (1.0 - _PROGRESS):
+                best, lowest = epoch, loss
+        return best
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """What a network is fitted to, or judged by.
+
+    loss : mean loss of the samples with these indices, shape (batch,)
+    n : of them
+    """
+
+    loss: Callable[[torch.Tensor], torch.Tensor]
+    n: int
+
+
+def run_epochs(net: nn.Module, samples: Samples, run: Run, *, held: Samples | None = None) -> tuple[float, ...]:
+    """Train with Adam; returns the mean loss of every epoch up to the one whose weights the network is left with.
 
     Parameters
     ----------
-    batch_loss : mean loss of the samples with these indices, shape (batch,)
+    held : samples of other recordings, for `TrainingOptions.early_stop`; None trains all epochs
 
     Raises
     ------
     ConfigError
         If the loss becomes infinite or NaN.
+
+    Notes
+    -----
+    One thread: batches of 128 frames are too small for two, and sums do not depend on the number of cores.
     """
     options = run.options
-    optimiser = torch.optim.Adam(net.parameters(), lr=options.learning_rate)
-    losses = run.resume(net, optimiser)
+    optimiser = torch.optim.Adam(net.parameters(), lr=options.learning_rate, fused=True)
+    story = run.resume(net, optimiser)
     net.train()
-    for epoch in range(len(losses), options.epochs):
-        losses.append(_one_epoch(optimiser, batch_loss, _order(n_samples, run.shuffle_seed + epoch), options.batch))
-        if not math.isfinite(losses[-1]):
-            raise ConfigError(f"training: expected a finite loss, found {losses[-1]} in epoch {epoch + 1}")
-        run.save(net, optimiser, losses)
-        run.progress(epoch + 1, options.epochs, losses[-1])
+    with _one_thread():
+        while len(story.losses) < options.epochs and not (held and _stuck(story, options.early_stop)):
+            epoch = len(story.losses)
+            story.losses.append(
+                _one_epoch(optimiser, samples.loss, _order(samples.n, run.shuffle_seed + epoch), options.batch)
+            )
+            if not math.isfinite(story.losses[-1]):
+                raise ConfigError(f"training: expected a finite loss, found {story.losses[-1]} in epoch {epoch + 1}")
+            if held is not None:
+                _judge(net, held, story, options.batch)
+            run.save(net, optimiser, story)
+            run.progress(epoch + 1, options.epochs, story.losses[-1])
+    if story.best is not None:
+        net.load_state_dict(story.best)
+        run.note(f"early stop: epoch {story.best_epoch} of {len(story.losses)} kept")
     net.eval()
-    return tuple(losses)
+    return tuple(story.losses[: story.best_epoch] if story.best is not None else story.losses)
+
+
+def _stuck(story: Story, patience: int) -> bool:
+    return len(story.held) - story.best_epoch >= patience
+
+
+@torch.no_grad()
+def _judge(net: nn.Module, held: Samples, story: Story, batch: int) -> None:
+    """Loss on the recordings kept apart; the weights are remembered if it is the best so far."""
+    net.eval()
+    parts = torch.split(torch.arange(held.n), batch)
+    story.held.append(sum(float(held.loss(part)) * len(part) for part in parts) / held.n)
+    net.train()
+    if story.best_epoch == len(story.held):
+        story.best = {name: values.clone() for name, values in net.state_dict().items()}
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _order(n_samples: int, seed: int) -> torch.Tensor:
@@ -187,7 +264,8 @@ class Patches:
 
     def __call__(self, samples: torch.Tensor) -> torch.Tensor:
         """Contexts with these indices, shape (batch, context, n_mels)."""
-        return self.rows[self.last[samples][:, None] + self.steps]
+        last = self.last[samples]
+        return self.rows[last][:, None] if len(self.steps) == 1 else self.rows[last[:, None] + self.steps]
 
 
 def band_statistics(pool: FramePool) -> tuple[Bands, Bands]:

@@ -4,7 +4,8 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ class BatchReadingWarning(UserWarning):
 class Fitted:
     """A model and how it came about.
 
-    losses : mean training loss of every epoch; () for a scorer that is not trained in epochs
+    losses : mean training loss of every epoch up to that whose weights were kept; () for a scorer without epochs
     unusable : one line about each recording that was left out
     suspects : normal recordings, fitted or calibrated on, that do not look it to the model
     """
@@ -88,6 +89,7 @@ def fit(
         rng=rng,
         train_share=options.train_share,
         calibration_share=options.calibration_share,
+        validation_share=options.validation_share if KINDS[kind].epochs and options.early_stop else 0.0,
     )
     parts = read_parts(split, options.features, watch)
     first, second = (int(seed) for seed in rng.integers(0, 2**31, size=2))
@@ -110,21 +112,28 @@ def prepared(kind: str, options: TrainingOptions) -> TrainingOptions:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Frames to fit on, and frames to calibrate with.
+    """Frames to fit on, to calibrate with, and to stop early by.
 
     fitting : of the weights; holds abnormal recordings only for a supervised scorer
     calibration : of normal recordings
     digests : of the content of every recording, by its name
+    validation : of recordings that tell when to stop, or None when none are kept apart
     """
 
     fitting: Corpus
     calibration: Corpus
     digests: Mapping[str, str]
+    validation: Corpus | None = None
+
+    @property
+    def corpora(self) -> tuple[Corpus, ...]:
+        """All that there are."""
+        return (self.fitting, self.calibration, *(() if self.validation is None else (self.validation,)))
 
     @property
     def unusable(self) -> tuple[str, ...]:
         """One line about each recording that was left out."""
-        return tuple(dict.fromkeys(self.fitting.unusable + self.calibration.unusable))
+        return tuple(dict.fromkeys(line for corpus in self.corpora for line in corpus.unusable))
 
 
 def fit_parts(
@@ -139,7 +148,7 @@ def fit_parts(
 ) -> Fitted:
     """Fit a scorer and its calibration to frames; `options` as of `prepared`, everything else as of `fit`."""
     check_enough(parts.fitting, options.features)
-    job = Job(kind, options, parts.fitting, watch or Watch(), seeds, checkpoint, parts.digests)
+    job = Job(kind, options, parts.fitting, watch or Watch(), seeds, checkpoint, parts.digests, parts.validation)
     scorer, losses = _fitted(job)
     calibration = calibrated(kind, scorer, parts.calibration)
     suspects = _suspects(kind, scorer, calibration, parts)
@@ -171,15 +180,23 @@ def train_to_file(
 
 def read_parts(split: Split, spec: FeatureSpec, watch: Watch) -> Parts:
     """Frames of a split; raises AudioError when too many recordings, or all of a class, cannot be used."""
-    total = len(split.fitting) + len(split.calibration)
-    corpus = read_corpus(split.fitting, spec, progress=lambda n, _: watch.reading(n, total))
-    done = len(split.fitting)
-    held_out = read_corpus(split.calibration, spec, progress=lambda n, _: watch.reading(done + n, total))
-    used = {segment.label for segment in corpus.segments}
-    if used != {segment.label for segment in split.fitting} or not held_out.segments:
-        lines = corpus.unusable + held_out.unusable
-        raise AudioError(f"none of the {'calibration' if used else 'training'} recordings can be used: {lines[0]}")
-    return Parts(corpus, held_out, {segment.name: segment.digest() for segment in corpus.segments + held_out.segments})
+    wanted = [split.fitting, split.calibration, *([split.validation] if split.validation else [])]
+    total = sum(len(part) for part in wanted)
+    corpora: list[Corpus] = []
+    for part in wanted:
+        done = sum(len(earlier) for earlier in wanted[: len(corpora)])
+        corpora.append(read_corpus(part, spec, progress=partial(_tell, watch, done, total)))
+    names = ("training", "calibration", "validation")
+    for name, part, corpus in zip(names, wanted, corpora, strict=False):
+        if {segment.label for segment in corpus.segments} != {segment.label for segment in part}:
+            lines = [line for corpus in corpora for line in corpus.unusable]
+            raise AudioError(f"none of the {name} recordings can be used: {lines[0]}")
+    digests = {segment.name: segment.digest() for corpus in corpora for segment in corpus.segments}
+    return Parts(corpora[0], corpora[1], digests, corpora[2] if split.validation else None)
+
+
+def _tell(watch: Watch, done: int, total: int, n: int, _of: int) -> None:
+    watch.reading(done + n, total)
 
 
 def _fitted(job: Job) -> tuple[StoredScorer, tuple[float, ...]]:
@@ -247,21 +264,32 @@ def _story(job: Job, parts: Parts, losses: Sequence[float], suspects: Suspects) 
     packages = ("trad-array", "numpy", *KINDS[job.kind].packages)
     options = asdict(job.options)
     options.pop("features")
-    fitting, calibration = (dict.fromkeys(corpus.segments) for corpus in (parts.fitting, parts.calibration))
+    # A recording may be in several pieces.
+    names = ("fitting", "calibration", "validation")
+    used = {name: dict[Segment, None]() for name in names}
+    used |= {name: dict.fromkeys(corpus.segments) for name, corpus in zip(names, parts.corpora, strict=False)}
     return {
         "date_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {name: version(name) for name in packages},
+        "versions": {name: _version(name) for name in packages},
         "options": options,
         "counts": {
-            "fitting": _counts(fitting),
-            "calibration": _counts(calibration),
+            **{name: _counts(segments) for name, segments in used.items()},
             "unusable": len(parts.unusable),
         },
         "losses": [float(f"{loss:.6g}") for loss in losses],
         "suspects": {"names": list(suspects.names), "n": suspects.n},
-        "training_recordings": {s.name: parts.digests[s.name] for s in fitting},
-        "calibration_recordings": {s.name: parts.digests[s.name] for s in calibration},
+        "training_recordings": {s.name: parts.digests[s.name] for s in used["fitting"]},
+        "calibration_recordings": {s.name: parts.digests[s.name] for s in used["calibration"]},
+        "validation_recordings": {s.name: parts.digests[s.name] for s in used["validation"]},
     }
+
+
+def _version(package: str) -> str:
+    """Of a package as it is installed; one that comes as a build for the processor alone may be there as a whole."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return version(package.removesuffix("-cpu"))
 
 
 def _counts(segments: Iterable[Segment]) -> dict[str, int]:

@@ -12,8 +12,7 @@ The paper does not say what attends to what. The reading is therefore a saved se
 - ``none``: no attention, the paper's plain autoencoder.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from trad_array.features import FeatureSpec
 from trad_array.records import FloatArray
-from trad_array.scoring.gaussian import mahalanobis
+from trad_array.scoring.gaussian import mahalanobis, product
 from trad_array.scoring.model_file import require
 from trad_array_geometry import frozen_array
 
@@ -35,11 +34,14 @@ N_CODE = 64
 # Frames of one recording that attend to each other in the reading "batch": the paper's batch size.
 BATCH_FRAMES = 128
 
-# Frames worked on at once; bounds memory (the attention of 256 frames over components takes 8 MB).
-_CHUNK_FRAMES = 256
+# Frames worked on at once; bounds memory (the attention of 128 frames over components takes 4 MB, twice over).
+_CHUNK_FRAMES = 128
+# Up to this, exponents need no shift: 2^600 and 64 of them are far from the largest double, 2^-600 from the smallest.
+_SAFE_EXPONENT = 600.0
 
 _NETWORKS = ("encoder", "decoder")
 _HEADS = ("query", "key", "value")
+_ONES = np.ones(N_CODE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +89,7 @@ class AttentionAE:
     decoder: tuple[Linear, Linear]
     centre: NDArray[np.float64]
     whitening: NDArray[np.float64]
+    _layers: tuple[NDArray[np.float64], NDArray[np.float64]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("band_mean", "band_std", "centre", "whitening"):
@@ -94,6 +97,7 @@ class AttentionAE:
         _check_reading(self.attention, self.distance, self.context)
         if self.band_std.min() <= 0:
             raise ValueError(f"band_std: expected numbers above 0, found {self.band_std.min():g}")
+        object.__setattr__(self, "_layers", _folded(self))
 
     @property
     def streamable(self) -> bool:
@@ -106,10 +110,16 @@ class AttentionAE:
         With the reading "batch" the frames of each microphone are cut into batches of 128 from the first on.
         """
         n_mics, n_frames = log_mel.shape[:2]
+        if n_frames == 0:
+            return np.empty((n_mics, 0))
+        if self.attention in ("components", "none"):
+            # Microphones and frames alike: everything in one batch.
+            frames = log_mel[:, :, -1:].reshape(n_mics * n_frames, 1, -1)
+            return self._score_parts(frames, _CHUNK_FRAMES).reshape(n_mics, n_frames)
+        size = BATCH_FRAMES if self.attention == "batch" else _CHUNK_FRAMES
         scores = np.empty((n_mics, n_frames))
         for mic in range(n_mics):
-            for part in _parts(n_frames, BATCH_FRAMES if self.attention == "batch" else _CHUNK_FRAMES):
-                scores[mic, part] = self._score_frames(log_mel[mic, part, -self.context :])
+            scores[mic] = self._score_parts(log_mel[mic, :, -self.context :], size)
         return scores
 
     def codes(self, frames: FloatArray) -> NDArray[np.float64]:
@@ -125,24 +135,32 @@ class AttentionAE:
         """
         if self.attention == "window":
             return _attend_window(self._encode_context(frames), self.heads)
-        code = self._encode(frames[:, -1])
+        last = self._encode(frames[:, -1])
         if self.attention == "components":
-            return _attend_components(code, self.heads)
-        return _attend_batch(code, self.heads) if self.attention == "batch" else code
+            return _attend_components(last)
+        return _attend_batch(last, self.heads) if self.attention == "batch" else last
+
+    def _score_parts(self, frames: FloatArray, size: int) -> NDArray[np.float64]:
+        """Scores of frames, (n, context, n_mels), `size` at a time."""
+        if len(frames) <= size:
+            return self._score_frames(frames)
+        return np.concatenate([self._score_frames(frames[k : k + size]) for k in range(0, len(frames), size)])
 
     def _score_frames(self, frames: FloatArray) -> NDArray[np.float64]:
         code = self.codes(frames)
         if self.distance == "mahalanobis":
             return mahalanobis(code, self.centre, self.whitening)
-        error = _two_layers(self.decoder, code) - self._standardised(frames[:, -1])
-        squared: NDArray[np.float64] = np.mean(error**2, axis=-1)
+        error = _two_layers(self.decoder, code)
+        error -= (frames[:, -1] - self.band_mean) / self.band_std
+        squared: NDArray[np.float64] = np.vecdot(error, error) / error.shape[-1]
         return squared
 
-    def _standardised(self, frames: FloatArray) -> NDArray[np.float64]:
-        return (frames.astype(np.float64) - self.band_mean) / self.band_std
-
     def _encode(self, frames: FloatArray) -> NDArray[np.float64]:
-        return _two_layers(self.encoder, self._standardised(frames))
+        """Decibels, (..., n_mels), to codes or, with attention over components, to query, key and value."""
+        with_one = np.empty((*frames.shape[:-1], frames.shape[-1] + 1))
+        with_one[..., :-1], with_one[..., -1] = frames, 1.0
+        hidden = product(with_one, self._layers[0])
+        return product(np.maximum(hidden, 0.0, out=hidden), self._layers[1])
 
     def _encode_context(self, frames: FloatArray) -> NDArray[np.float64]:
         """Codes of all frames of each context, (n_frames, context, 64); frames that contexts share are encoded once."""
@@ -210,23 +228,67 @@ def _linear(arrays: dict[str, NDArray[Any]], name: str, n_in: int, n_out: int) -
     )
 
 
-def _parts(n_frames: int, size: int) -> Iterator[slice]:
-    for first in range(0, n_frames, size):
-        yield slice(first, min(first + size, n_frames))
+def _folded(scorer: AttentionAE) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The encoder from decibels on, as two matrices with a ReLU between them: every call in NumPy costs a live stream.
+
+    The bands' standardisation goes into the first layer, the biases onto a constant 1 that is carried along. Attention
+    over components uses nothing of the code but query, key and value, so there the second layer gives these, (n, 192),
+    scaled as `_attend_components` takes them. All of it is linear: the numbers stay the same.
+
+    Returns
+    -------
+    first : array, shape (n_mels + 1, 129)
+    second : array, shape (129, 64 or 192)
+    """
+    first, second = scorer.encoder
+    weight = first.weight / scorer.band_std[:, None]
+    into = np.zeros((len(weight) + 1, N_HIDDEN + 1))
+    into[:-1, :-1], into[-1, :-1], into[-1, -1] = weight, first.bias - scorer.band_mean @ weight, 1.0
+    out = np.concatenate([second.weight, second.bias[None]])
+    if scorer.attention != "components":
+        return into, out
+    query, key, value = scorer.heads
+    scale = 1.0 / (np.sqrt(N_CODE) * np.log(2.0))
+    heads = out @ np.concatenate([query.weight * scale, key.weight, value.weight], axis=1)
+    heads[-1] += np.concatenate([query.bias * scale, key.bias, value.bias])
+    return into, heads
 
 
 def _two_layers(layers: tuple[Linear, Linear], x: NDArray[np.float64]) -> NDArray[np.float64]:
     return layers[1](np.maximum(layers[0](x), 0.0))
 
 
-def _attend_components(code: NDArray[np.float64], heads: tuple[Linear, ...]) -> NDArray[np.float64]:
-    """softmax(q k^T / sqrt(d)) v over the components of each frame; (n_frames, 64) to (n_frames, 64)."""
-    query, key, value = (head(code) for head in heads)
-    scaled = query / np.sqrt(query.shape[-1])
+def _attend_components(heads: NDArray[np.float64]) -> NDArray[np.float64]:
+    """softmax(q k^T / sqrt(d)) v over the components of each frame.
+
+    Parameters
+    ----------
+    heads : array, shape (n_frames, 192): query / (sqrt(64) log 2), key and value of each frame
+
+    Returns
+    -------
+    array, shape (n_frames, 64)
+
+    Notes
+    -----
+    2^x is quicker than e^x; the factor between them is in the query. Exponents of many frames are a product of rank
+    two, [q, -shift] [k, 1]^T: one matrix product a frame instead of an outer product and a difference.
+    """
+    n_frames = len(heads)
+    query, key, value = heads[:, :N_CODE], heads[:, N_CODE : 2 * N_CODE], heads[:, 2 * N_CODE :]
+    # |q_i k_j| <= |q| |k|: a single frame, as in a live stream, seldom needs the shift.
+    if n_frames == 1 and query[0].dot(query[0]) * key[0].dot(key[0]) < _SAFE_EXPONENT**2:
+        weights = query.T.dot(key)
+        np.exp2(weights, out=weights)
+        return np.asarray(weights.dot(value[0]) / weights.dot(_ONES))[None]
+    left, right = np.empty((n_frames, N_CODE, 2)), np.ones((n_frames, 2, N_CODE))
+    left[:, :, 0], right[:, 0] = query, key
     # The largest of q_i k_j over j is at the largest or the smallest key, as q_i is positive or negative.
-    largest = np.where(scaled > 0, scaled * key.max(-1, keepdims=True), scaled * key.min(-1, keepdims=True))
-    weights = np.exp(scaled[:, :, None] * key[:, None, :] - largest[:, :, None])
-    attended: NDArray[np.float64] = (weights @ value[:, :, None])[..., 0] / weights.sum(-1)
+    highest, lowest = key.max(-1, keepdims=True), key.min(-1, keepdims=True)
+    left[:, :, 1] = -np.maximum(query * highest, query * lowest)
+    weights = left @ right
+    np.exp2(weights, out=weights)
+    attended: NDArray[np.float64] = (weights @ value[:, :, None])[:, :, 0] / (weights @ _ONES)
     return attended
 
 

@@ -77,6 +77,13 @@ def mahalanobis(values: FloatArray, centre: NDArray[np.float64], whitening: NDAr
     -------
     array, shape (...,)
     """
-    white = (values.astype(np.float64) - centre) @ whitening
-    distance: NDArray[np.float64] = np.sqrt(np.einsum("...k,...k->...", white, white))
+    white = product(values - centre, whitening)
+    distance: NDArray[np.float64] = np.sqrt(np.vecdot(white, white))
     return distance
+
+
+def product(x: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Matrix product on the last axis; shape (..., n), (n, k) to (..., k)."""
+    # `dot` is quicker to start than `@`, which counts when frames come one by one, but slow beyond two dimensions.
+    found: NDArray[np.float64] = x.dot(weight) if x.ndim == 2 else x @ weight
+    return found

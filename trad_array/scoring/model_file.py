@@ -40,6 +40,9 @@ STORED_SCORERS: Mapping[str, str] = {
     "dasheng": "trad_array.scoring.embeddings.scorer:EmbeddingScorer",
     "wakeword": "trad_array.scoring.embeddings.scorer:EmbeddingScorer",
     "onnx": "trad_array.scoring.embeddings.scorer:EmbeddingScorer",
+    "bottleneck-ae": "trad_array.scoring.bottleneck_ae:BottleneckAE",
+    "wavelet-xcorr": "trad_array.scoring.wavelet_threshold:WaveletThreshold",
+    "wavelet-xgboost": "trad_array.scoring.wavelet_xgboost:WaveletXGBoost",
 }
 
 
