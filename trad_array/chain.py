@@ -26,7 +26,18 @@ from trad_array.localization.faint_watch import (
 from trad_array.localization.localizer import Localizer
 from trad_array.localization.place import Placed, place
 from trad_array.localization.robust import Robust
-from trad_array.localization.watch import WatchRule, WatchState, begin, finished, first_place, plan, second
+from trad_array.localization.watch import (
+    WatchRule,
+    WatchState,
+    begin,
+    confirmed,
+    finished,
+    first_place,
+    halves,
+    may_be_second,
+    plan,
+    second,
+)
 from trad_array.records import Block, Detection, Ended, Fault, Recording, Scores
 from trad_array.scoring.frame_scorer import FrameScorer
 from trad_array.scoring.model_file import Model
@@ -39,10 +50,12 @@ class StepOutput:
 
     heard : scores, detections, ends and faults
     placed : detections whose window is complete, with their maps
+    maps : every map that was made, with its window: those of sounds that are no events, too
     """
 
     heard: Heard
     placed: tuple[Placed, ...] = ()
+    maps: tuple[tuple[Window, Placed], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,7 +132,7 @@ class Chain:
         judged = self._judged(watch, take_up(state.faint, candidates), heard.detections, cuts)
         watch, ended = finished(judged.watch, heard_until=block.end)
         faint, heard = _told(heard, judged, ended)
-        return ChainState(hearing, ring, watch, faint), StepOutput(heard, judged.placed)
+        return ChainState(hearing, ring, watch, faint), StepOutput(heard, judged.placed, judged.every)
 
     def finish(self, state: ChainState) -> StepOutput:
         """End the stream: events still on are ended, detections still waiting for their window are placed."""
@@ -128,7 +141,7 @@ class Chain:
         cuts = flush_cuts(state.ring, self._windows(heard.detections))
         judged = self._judged(watch, state.faint, heard.detections, cuts)
         _, ended = finished(judged.watch, heard_until=None)
-        return StepOutput(_told(heard, judged, ended)[1], judged.placed)
+        return StepOutput(_told(heard, judged, ended)[1], judged.placed, judged.every)
 
     def _after_gap(self, state: ChainState, block: Block) -> tuple[ChainState, StepOutput]:
         """End what was on, say what is missing, and begin anew; what was learned of the floor is kept."""
@@ -138,7 +151,7 @@ class Chain:
         fresh = ChainState(self.hearing.restart(state.hearing, at=block.start), RingState())
         fresh, after = self.step(fresh, replace(block, lost=0))
         heard = join_heard([replace(before.heard, faults=(*before.heard.faults, gap)), after.heard])
-        return fresh, StepOutput(heard, before.placed + after.placed)
+        return fresh, StepOutput(heard, before.placed + after.placed, before.maps + after.maps)
 
     def _keep(self) -> int:
         """Samples of the past that a detection still to come may ask for."""
@@ -166,6 +179,7 @@ class Chain:
         """
         told: list[Detection] = []
         placed: list[Placed] = []
+        every: list[tuple[Window, Placed]] = []
         moments: list[tuple[int, int, Detection | Cut]] = [(d.decided_at, 0, d) for d in detections]
         moments += [(cut[0].end, 1 + (cut[0].parent is not None), cut) for cut in cuts]
         for _, _, item in sorted(moments, key=lambda moment: moment[:2]):
@@ -178,17 +192,33 @@ class Chain:
                 continue
             found = place(self.localizer, cut, self.layout, onset=window.onset, speed_of_sound=self.speed_of_sound)
             found = replace(found, final=window.final)
+            every.append((window, found))
             detection, known = None, True
             if window.faint:
                 faint, detection, known = from_a_cell(faint, found, rule=self.faint)
             elif window.parent is not None:
-                watch, detection = second(watch, window, found, self.watch)
-                known = detection is not None
+                known = self._is_second(watch, window, cut, found)
+                if known:
+                    watch, detection = second(watch, window, found)
             else:
                 watch = first_place(watch, found)
             told += [detection] if detection is not None else []
             placed += [found] if known else []
-        return _Judged(watch, faint, tuple(told), tuple(placed))
+        return _Judged(watch, faint, tuple(told), tuple(placed), tuple(every))
+
+    def _is_second(self, watch: WatchState, window: Window, cut: Block, found: Placed) -> bool:
+        """Whether a later window of a sound holds another event."""
+        rule, cell_map = self.watch, found.cell_map
+        if cell_map is None or not may_be_second(watch, window, found, rule):
+            return False
+        if cell_map.probability[cell_map.best] >= rule.sure:
+            return True
+        begin = window.onset - cut.start
+        parts = (
+            place(self.localizer, half, self.layout, onset=half.start + begin, speed_of_sound=self.speed_of_sound)
+            for half in halves(cut, window)
+        )
+        return confirmed(found, (part.cell_map for part in parts), rule)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -199,6 +229,7 @@ class _Judged:
     faint: FaintWatch
     detections: tuple[Detection, ...]
     placed: tuple[Placed, ...]
+    every: tuple[tuple[Window, Placed], ...]
 
 
 def _while_quiet(heard: Heard, watch: WatchState) -> tuple[Detection, ...]:

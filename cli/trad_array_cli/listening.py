@@ -128,6 +128,26 @@ class ChainChoice:
         return replace(chain, window=CutRule(window_s=self.window_s))
 
 
+def site_option(function: Callable[..., int]) -> Callable[..., int]:
+    """`--site`: thresholds and calibration that `trad-array learn` found."""
+    return click.option(
+        "--site",
+        "site_path",
+        type=click.Path(path_type=Path),
+        metavar="FILE.toml",
+        help="What `trad-array learn` found on site; without it the shipped thresholds.",
+    )(function)
+
+
+def with_site(chain: "Chain", site_path: Path | None) -> "Chain":
+    """The chain with what was learned on site, if a file was named."""
+    if site_path is None:
+        return chain
+    from trad_array.site import apply_site, read_site
+
+    return apply_site(read_site(site_path), chain, name=str(site_path))
+
+
 def _warn_of_alike_cells(layout: "Layout") -> None:
     """Say so when the array cannot tell some of its cells apart; a large layout would take a second each time."""
     from trad_array_geometry.check import check_layout

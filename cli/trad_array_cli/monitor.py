@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from trad_array_cli.listening import ChainChoice, chain_options, with_progress
+from trad_array_cli.listening import ChainChoice, chain_options, site_option, with_progress, with_site
 from trad_array_cli.main import ALARM_FOUND, OK
 from trad_array_cli.options import json_option
 from trad_array_cli.report import emit, event_line, fault_json, fault_line, place_words, say
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--replay", required=True, metavar="RECORDING", help="Recording to play, named as for `localize`.")
 @chain_options
+@site_option
 @click.option("--fast", is_flag=True, help="As fast as the machine can, instead of in real time.")
 @click.option(
     "--block",
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 @json_option("events and faults, one a line")
 def command(
     choice: ChainChoice,
+    site_path: Path | None,
     replay: str,
     channel_map: tuple[int, ...] | None,
     fast: bool,
@@ -55,7 +58,7 @@ def command(
     from trad_array.chain import run
     from trad_array.events import OpenEvents, Origin, event_step
 
-    chain = choice.chain()
+    chain = with_site(choice.chain(), site_path)
     source = find_source(replay, channels=choice.layout.mic_channels, channel_map=channel_map)
     origin = Origin(source=replay, model=choice.model_name)
     told, alarms, heard_s = OpenEvents(), set[int](), 0.0

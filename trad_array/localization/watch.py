@@ -7,11 +7,14 @@ sound came from is not asked again: its cells, and those found since, are known.
 Windows depend on sample numbers alone, so the way a stream is cut into blocks changes nothing.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from trad_array.localization.cut import CutRule, Window
 from trad_array.localization.place import Placed
-from trad_array.records import Detection, Ended
+from trad_array.records import Block, CellMap, Detection, Ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +23,17 @@ class WatchRule:
 
     hop_s : from window to window
     background_s : before each window; short, for the first sound changes while it lasts
-    probability : of the new cell, elsewhere counted
+    sure : probability of the new cell, elsewhere counted, that is enough by itself
+    probability : that is enough when both halves of the stretch name the same cell with log-odds above `half_gate`: a
+        syllable may pass for a cell once, a hiss does it all the time
     sharpness : of its map, see `CellMap`
     """
 
     hop_s: float = 0.5
     background_s: float = 0.5
-    probability: float = 0.95
+    sure: float = 0.95
+    probability: float = 0.75
+    half_gate: float = 0.5
     sharpness: float = 4.5
 
 
@@ -103,19 +110,48 @@ def first_place(state: WatchState, placed: Placed) -> WatchState:
     )
 
 
-def second(state: WatchState, window: Window, placed: Placed, watch: WatchRule) -> tuple[WatchState, Detection | None]:
-    """The event that a later window holds, if it holds one."""
-    sound = next((s for s in state.sounds if s.detection.onset == window.parent), None)
+def may_be_second(state: WatchState, window: Window, placed: Placed, watch: WatchRule) -> bool:
+    """Whether a later window seems to hold another event."""
+    sound = _parent(state, window)
     found = placed.cell_map
     if sound is None or found is None or (sound.ended is not None and window.end > sound.ended.decided_at):
-        return state, None
+        return False
     new = found.best not in sound.known and window.onset not in sound.later
-    if not new or found.probability[found.best] < watch.probability or found.sharpness < watch.sharpness:
-        return state, None
+    return new and found.probability[found.best] >= watch.probability and found.sharpness >= watch.sharpness
+
+
+def halves(cut: Block, window: Window) -> tuple[Block, Block]:
+    """Each half of a later window after the background of the whole."""
+    begin = window.onset - cut.start
+    middle = begin + (window.end - window.onset) // 2
+    second_half = np.concatenate([cut.samples[:, :begin], cut.samples[:, middle:]], axis=1)
+    return (
+        Block(cut.samples[:, :middle], cut.start, cut.fs),
+        Block(second_half, cut.start + middle - begin, cut.fs),
+    )
+
+
+def confirmed(placed: Placed, parts: Iterable[CellMap | None], watch: WatchRule) -> bool:
+    """Whether the halves of a later window agree with the whole."""
+    found = placed.cell_map
+    return found is not None and all(
+        part is not None and part.best == found.best and part.gate > watch.half_gate for part in parts
+    )
+
+
+def second(state: WatchState, window: Window, placed: Placed) -> tuple[WatchState, Detection]:
+    """The event that a later window holds."""
+    sound, found = _parent(state, window), placed.cell_map
+    assert sound is not None
+    assert found is not None
     detection = replace(sound.detection, onset=window.onset, decided_at=window.end)
     cells = tuple(sorted({*sound.known, *found.credible_set()}))
     changed = replace(sound, known=cells, later=(*sound.later, window.onset))
     return WatchState(tuple(changed if s is sound else s for s in state.sounds)), detection
+
+
+def _parent(state: WatchState, window: Window) -> Watched | None:
+    return next((s for s in state.sounds if s.detection.onset == window.parent), None)
 
 
 def finished(state: WatchState, *, heard_until: int | None) -> tuple[WatchState, tuple[Ended, ...]]:
