@@ -216,18 +216,19 @@ _WHAT = """Fitted by the library's own `fit` on {recordings} normal recordings o
 dB, RT60 0.2 to 0.6 s, the three four-microphone layouts in turn), the supervised ones on as many more with a vent,
 whose true times they are told; networks for {epochs} epochs{reduced}. Tested on cabins that none of them has heard
 ("shifted domain", "elsewhere"): fan speed x 1.6, 8 dB louder or softer. {vents} vents at each of six levels, of at most
-{longest} s{capped}; {negatives} takes of each kind of everyday sound at {low:g} to {high:g} dB, at least 0.6 m from
-every cell; {hours} h of normal sound. "At home" are {home} vents in cabins like those of the training. Layouts are
-wrong by what their files say. SNR is full band, of the mean power of the whole vent.{encoders}"""
+{longest} s{capped}; {negatives} takes of each kind of everyday sound at {low:g} to {high:g} dB (speech to 15, rain from
+0), at least 0.6 m from every cell; {hours} h of normal sound. Each cabin is heard for 12 s before anything sounds. "At
+home" are {home} vents in cabins like those of the training. Layouts are wrong by what their files say. SNR is full
+band, of the mean power of the whole vent.{encoders}"""
 
-_READING = """- *frame AUC*: single frames of single microphones, truly venting ones against the same cabins with nothing
-  in them, all cabins pooled. Ours average over the last 0.5 s; "0.5 s mean" gives that mean to all. Below 0.5: the
-  vent makes a cabin that is softer than those of the training more like them.
+_READING = """- *frame AUC*: single frames of single microphones, truly venting ones against the same cabins with
+  nothing in them, all cabins pooled. Ours average over the last 0.5 s; "0.5 s mean" gives that mean to all. Below 0.5:
+  the vent makes a cabin that is softer than those of the training more like them.
 - *limit*: a detector of band energies that is told the spectra of the vent and of the cabin. A vent decays, so most of
   its frames are fainter than its mean level, and one microphone and 0.5 s cannot tell them.
 - *clip AUC*: mean over a take of one microphone. *pAUC(0.1)*: frames, up to a false positive rate of 0.1.
 - *events heard*: two of four microphones for 0.1 s, at the threshold of one false alarm a day on normal sound without
-  everyday sounds. That threshold is an exponential tail through the highest tenth of the maxima of {hours} h, so an
+  everyday sounds. That threshold follows the tail of the highest tenth of the maxima of {hours} h, so it is an
   extrapolation; it is set on the very cabins of the test, which is kind to all.
 - *false alarms a day*: at the threshold that hears 95 % (99 %) of the vents at -10 dB. On normal sound they are counted
   in blocks of 2 s. Everyday sounds are what a day has of them ({schedule}; rain and speech in minutes) times the share
