@@ -179,8 +179,8 @@ def tail_threshold(maxima: NDArray[np.float64], hours: float, *, per_day: float)
 
     Notes
     -----
-    The middle of the levels that `trad_array.detection.tail` gives, as for the threshold of a site; but a site is refused
-    one from so few hours.
+    The middle of the levels that `trad_array.detection.tail` gives, as for the threshold of a site; a site is
+    refused one from so few hours.
     """
     finite = np.sort(maxima[np.isfinite(maxima)])[::-1]
     k = min(max(_LEAST_TAIL, int(_TAIL_SHARE * len(finite))), len(finite) - 1)
