@@ -1,4 +1,4 @@
-"""The array as a gate: what each clue does, what a sound is otherwise, and vents and everyday sounds in simulated rooms."""
+"""The array as a gate: what each clue does, what a sound is otherwise, vents and everyday sounds in simulated rooms."""
 
 from dataclasses import replace
 
