@@ -1,6 +1,6 @@
 """One take through the whole chain, as `trad-array monitor` hears it: what was told, how soon, and how near it came."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 from takes import FS, Take
@@ -8,9 +8,9 @@ from takes import FS, Take
 from trad_array.audio.files import blocks
 from trad_array.chain import Chain, run
 from trad_array.events import Event, OpenEvents, event_step
-from trad_array.localization.localizer import Localizer
-from trad_array.records import Block, CellMap, Recording
-from trad_array_geometry import Layout
+from trad_array.localization.cut import Window
+from trad_array.localization.place import Placed
+from trad_array.records import Recording
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +49,10 @@ class Heard:
     maps: int
 
 
-@dataclass
-class _Spy:
-    """A localizer that keeps what it said."""
-
-    localizer: Localizer
-    said: list[CellMap] = field(default_factory=list)
-
-    def __call__(self, cut: Block, layout: Layout, *, speed_of_sound: float, onset: int | None = None) -> CellMap:
-        found = self.localizer(cut, layout, speed_of_sound=speed_of_sound, onset=onset)
-        self.said.append(found)
-        return found
-
-
 def hear(chain: Chain, take: Take, *, number: int, snr_db: float, recording: Recording | None = None) -> Heard:
     """Run the chain over the take at that level."""
     recording = take.at(snr_db) if recording is None else recording
-    spy = _Spy(chain.localizer)
-    told = _told(replace(chain, localizer=spy), recording)
+    told, maps = _told(chain, recording)
     # What was told before it sounded is about something else.
     first_sample = take.onset_s * FS if take.event is not None else 0.0
     events = [messages for messages in told.values() if messages[-1][0] > first_sample]
@@ -74,8 +60,8 @@ def hear(chain: Chain, take: Take, *, number: int, snr_db: float, recording: Rec
     ours = [alarm for alarm in map(_first_alarm, events) if alarm is not None and alarm[0] > first_sample]
     first = min(ours, key=lambda item: item[0]) if ours else None
     onsets = {messages[0][1].detection.onset for messages in told.values()}
-    gates = [m.gate for m in spy.said if m.onset in onsets]
-    later = [m.gate for m in spy.said if m.onset not in onsets]
+    gates = [placed.cell_map.gate for window, placed in maps if placed.cell_map and window.onset in onsets]
+    later = [placed.cell_map.gate for window, placed in maps if placed.cell_map and window.onset not in onsets]
     detected = [d for d in (messages[0][1].detection.decided_at for messages in events) if d > first_sample]
     placed = first is not None and first[1].verdict == "cell"
     best = first[1].cell_map.best if first is not None and placed and first[1].cell_map is not None else -1
@@ -97,22 +83,24 @@ def hear(chain: Chain, take: Take, *, number: int, snr_db: float, recording: Rec
         alarms=sum(alarm is not None for alarm in alarms),
         gate=max(gates, default=np.nan),
         later_gate=max(later, default=np.nan),
-        maps=len(spy.said),
+        maps=len(maps),
     )
 
 
 _Messages = dict[int, list[tuple[int, Event]]]
 
 
-def _told(chain: Chain, recording: Recording) -> _Messages:
-    """Every message about every event, by its onset, with the sample at which it could be told."""
+def _told(chain: Chain, recording: Recording) -> tuple[_Messages, list[tuple[Window, Placed]]]:
+    """Every message about every event, by its onset, with the sample at which it could be told; and every map."""
     state, told, now = OpenEvents(), _Messages(), 0
+    maps: list[tuple[Window, Placed]] = []
     for output in run(chain, blocks(recording, size=2048)):
         now += 2048
         state, events = event_step(state, output)
+        maps += output.maps
         for event in events:
             told.setdefault(event.detection.onset, []).append((min(now, recording.samples.shape[1]), event))
-    return told
+    return told, maps
 
 
 def _first_alarm(messages: list[tuple[int, Event]]) -> tuple[int, Event] | None:

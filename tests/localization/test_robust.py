@@ -265,7 +265,9 @@ def test_certainty_is_a_share_whatever_the_evidence(lead):
     weighed = Weighed(
         cells=np.array([-1e5, 0.0, 3.0]),
         cell_indices=np.arange(3),
-        clues=Clues(cells=2.0, room=2.0 - lead, lead=lead, share=0.5, strength=3.0, fit=0.5, heard_s=1.0),
+        clues=Clues(
+            cells=2.0, room=2.0 - lead, lead=lead, share=0.5, strength=3.0, fit=0.5, heard_s=1.0, distance_m=0.5
+        ),
         z=1e-9,
         place=None,
         place_m=None,

@@ -25,6 +25,7 @@ class Clues:
     strength : correlation at the best cell over the spread of the noise
     fit : evidence of the best cell over what any delays could reach, microphones off by as much as the layout says
     heard_s : sound after the onset that the map was made from
+    distance_m : from the best cell to the microphones, median
     """
 
     cells: float
@@ -34,6 +35,7 @@ class Clues:
     strength: float
     fit: float
     heard_s: float
+    distance_m: float
 
     def vector(self) -> tuple[float, ...]:
         """The five clues as the gate weighs them: logarithms, so that a loud sound is not a thousand times as sure."""
@@ -54,6 +56,8 @@ class Gate:
     bias : log-odds without any clue
     threshold : log-odds from which on a sound counts as from a cell; `trad-array learn` finds it for a site
     short_s, short_margin : a map from less sound must be so much surer: chance is great in a tenth of a second
+    far_m, far_margin : where the microphones are farther from the cell than this, echoes are louder than the direct sound,
+        chance makes more of them, and a map must be so much surer
     doubt : log-odds below which a sound is certainly not from a cell; between this and the threshold nobody can tell
     clear : nats by which a place elsewhere must stand out to be named
     """
@@ -63,6 +67,8 @@ class Gate:
     threshold: float = 3.0
     short_s: float = 0.25
     short_margin: float = 2.0
+    far_m: float = 1.0
+    far_margin: float = 1.0
     doubt: float = -1.5
     clear: float = 2.0
 
@@ -73,7 +79,8 @@ class Gate:
 
     def log_odds(self, clues: Clues) -> float:
         """Log-odds of "from a cell" before any threshold, vents and everyday sounds being as frequent."""
-        return float(np.dot(self.weights, clues.vector())) + self.bias
+        margin = self.far_margin if clues.distance_m > self.far_m else 0.0
+        return float(np.dot(self.weights, clues.vector())) + self.bias - margin
 
     def otherwise(self, clues: Clues) -> str:
         """What the sound is when it is not let through."""

@@ -145,6 +145,9 @@ class Robust:
                 strength=float(best.max() / np.sqrt((found.noise**2).sum())),
                 fit=_fit(scales, at_cells, possible),
                 heard_s=(cut.samples.shape[1] - begin) / cut.fs,
+                distance_m=float(
+                    np.median(np.linalg.norm(part.mics[part.array_mics] - part.cells[cells.argmax()], axis=1))
+                ),
             ),
             z=z,
             place=place,

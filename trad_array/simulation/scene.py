@@ -37,10 +37,13 @@ class Scene:
 
     recording : Recording, float32, (layout.n_mics, n); clipped to +-1, the microphones' overload
     truth : JSON values, see `simulate_scene`
+    event : (layout.n_mics, n), float32, the event alone before the microphones overload, or None: mixed with what is left
+        of the recording at other levels, it saves simulating it again
     """
 
     recording: Recording
     truth: dict[str, Any]
+    event: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,6 +200,7 @@ def simulate_scene(
         "fan_speed": fan_speed,
         "noise_sources": [{"name": name, "position_m": _rounded(at)} for name, at in zip(names, noise_at, strict=True)],
     }
+    alone = None
     if kind != "normal":
         at = event_places(layout, kind, cell=cell, source_m=source_m, rng=place_rng)
         travel_s = travel_times(at, layout.mics, speed_of_sound=room.speed_of_sound)
@@ -205,11 +209,11 @@ def simulate_scene(
         )
         sound = _through_room(event.signals, room.responses(at, event_rng).impulse, n, start=event.start)
         sound, ratios = _at_snr(sound, heard, event, fs=fs, snr_db=snr_db)
-        heard = heard + sound
+        heard, alone = heard + sound, sound.astype(np.float32)
         truth |= {**ratios, **event.times(fs), "source_m": _rounded(at[0]) if len(at) == 1 else None}
     truth["clipped"] = [int(count) for count in (np.abs(heard) > 1.0).sum(axis=1)]
     samples = np.clip(heard, -1.0, 1.0).astype(np.float32)
-    return Scene(Recording(samples, fs, source=f"simulated {kind}"), truth)
+    return Scene(Recording(samples, fs, source=f"simulated {kind}"), truth, alone)
 
 
 def _rounded(at: NDArray[np.float64]) -> list[float]:
