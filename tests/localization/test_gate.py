@@ -18,7 +18,7 @@ ORIGIN = Origin("x", "x")
 
 def clues(**changed):
     """Clues of a sound that is neither here nor there."""
-    middle = Clues(cells=20.0, room=15.0, lead=5.0, share=0.7, strength=8.0, fit=0.6, heard_s=1.0)
+    middle = Clues(cells=20.0, room=15.0, lead=5.0, share=0.7, strength=8.0, fit=0.6, heard_s=1.0, distance_m=0.5)
     return replace(middle, **changed)
 
 
@@ -42,6 +42,13 @@ def test_a_map_of_very_little_sound_must_be_surer():
     assert GATE.short_margin > 0
     assert GATE(just) == GATE(long)
     assert GATE.log_odds(short) == GATE.log_odds(long)  # what is known is the same, what is asked is not
+
+
+def test_a_map_of_far_microphones_must_be_surer():
+    near, just, far = (clues(distance_m=distance_m) for distance_m in (0.2, GATE.far_m, 1.01 * GATE.far_m))
+    assert GATE(near) == GATE(just)
+    assert GATE(near) - GATE(far) == pytest.approx(GATE.far_margin)
+    assert GATE.far_margin > 0
 
 
 @pytest.mark.parametrize("raised", [0.5, 3.0])
