@@ -1,6 +1,8 @@
 """The array as a gate: what each clue does, what a sound is otherwise, vents and everyday sounds in simulated rooms."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -134,3 +136,18 @@ def test_rain_is_told_as_coming_from_everywhere_and_no_alarm(name, seed):
     assert records
     assert {record["level"] for record in records} == {"report"}
     assert DIFFUSE in {record["verdict"] for record in records}
+
+
+def test_the_page_gives_the_numbers_of_the_gate():
+    page = (Path(__file__).parents[2] / "docs" / "detection.md").read_text(encoding="utf-8")
+    (formula,) = re.findall(r"^    g = .*", page, flags=re.MULTILINE)
+    sign = {True: "+", False: "-"}
+    terms = ("log(share)", "log(strength)", "s(cells)", "s(lead)", "fit")
+    expected = f"g = {GATE.bias:g} " + " ".join(
+        f"{sign[w > 0]} {abs(w):.2f} {term}" for w, term in zip(GATE.weights, terms, strict=True)
+    )
+    assert expected in formula
+    for weight in GATE.weights:
+        assert f"| {weight:.2f} |" in page
+    assert f"The threshold is {GATE.threshold:g}, and {GATE.threshold + GATE.short_margin:g} for a map" in page
+    assert f"between {GATE.doubt:g} and the threshold" in page
