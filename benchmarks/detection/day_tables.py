@@ -60,8 +60,8 @@ def false_alarms_a_day(heard: _All, layout: str, amount: Amount) -> tuple[float,
 
     Notes
     -----
-    The limits are those of a weighted Poisson count (Fay & Feuer, Stat. Med. 16, 1997); in the upper one, one more alarm
-    of the kind that was heard least is added.
+    The limits are those of a weighted Poisson count (Fay & Feuer, Stat. Med. 16, 1997); the upper one adds one alarm of
+    the kind that was heard least.
     """
     weights, counts = [], []
     for kind in (*SHORT, *LONG_HOURS):
@@ -88,7 +88,7 @@ def _false_alarms(heard: _All, layout: str, amount: Amount) -> Row:
 
 
 def _tail(heard: _All, layout: str, amount: Amount) -> Iterator[Row]:
-    """What tail fits of the gate's statistic say about the shipped threshold, and about thresholds learned elsewhere."""
+    """What tail fits of the log-odds say about the shipped threshold, and about one learned on other days."""
     shipped = Gate().threshold
     fitted = _threshold(_gates(heard, layout, "day"), amount.days, per_day=0.1)
     if fitted is not None:
@@ -189,12 +189,12 @@ def _vent_table(heard: _All) -> str:
     return "\n".join(lines)
 
 
-_ABOUT = """Simulated. {days:g} days of short sounds, and {speech:g} s of speech, {rain:g} s of rain and {normal:g} s of cabin
-noise, for each layout; every kind is counted with the weight that a day gives it. Short sounds at -10 to 20 dB full
-band, speech -10 to 15, rain 0 to 20; at least 0.6 m from every cell; RT60 0.2 to 0.64 s (row-frame 0.4 s); fans x0.7 to
-1.6; cabins of -53 to -37 dB re full scale; layouts wrong by what their files say. Vents sound within 25 mm of the valve
-and up to 100 mm above it, for 0.3 to 5 s. Nothing was learned on site: the thresholds are the shipped ones. An alarm is a
-map that puts the sound in a cell, or a sound that lasts two seconds and that nobody could place."""
+_ABOUT = """Simulated. {days:g} days of short sounds, and {speech:g} s of speech, {rain:g} s of rain and {normal:g} s of
+cabin noise, for each layout; every kind is counted with the weight that a day gives it. Short sounds at -10 to 20 dB
+full band, speech -10 to 15, rain 0 to 20; at least 0.6 m from every cell; RT60 0.2 to 0.64 s (row-frame 0.4 s); fans
+x0.7 to 1.6; cabins of -53 to -37 dB re full scale; layouts wrong by what their files say. Vents sound within 25 mm of
+the valve and up to 100 mm above it, for 0.3 to 5 s. Nothing was learned on site: the thresholds are the shipped ones.
+An alarm is a map that puts the sound in a cell, or a sound that lasts two seconds and that nobody could place."""
 
 
 def _about(amount: Amount) -> str:

@@ -68,7 +68,7 @@ class Gate:
     short_s: float = 0.25
     short_margin: float = 2.0
     far_m: float = 1.0
-    far_margin: float = 1.0
+    far_margin: float = 0.5
     doubt: float = -1.5
     clear: float = 2.0
 
