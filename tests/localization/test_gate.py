@@ -150,4 +150,5 @@ def test_the_page_gives_the_numbers_of_the_gate():
     for weight in GATE.weights:
         assert f"| {weight:.2f} |" in page
     assert f"The threshold is {GATE.threshold:g}, and {GATE.threshold + GATE.short_margin:g} for a map" in page
+    assert f"less {GATE.far_margin:g} where the microphones are more than {GATE.far_m:g} m" in page
     assert f"between {GATE.doubt:g} and the threshold" in page
