@@ -19,6 +19,8 @@ SCHEMA = "trad-array/event/1"
 SURE = 0.9
 # Cells that are no wider apart across than this stand in one row, m.
 _ONE_ROW_M = 0.1
+# A place that is not farther out than this is among the cells, m.
+_AMONG_M = 1e-3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -268,7 +270,9 @@ def _side(cell_map: CellMap, layout: Layout) -> str | None:
     beyond = np.concatenate([layout.cells.min(axis=0) - place, place - layout.cells.max(axis=0)])
     words = ("left of", "in front of", "below", "right of", "behind", "above")
     what = "row" if np.ptp(layout.cells[:, 1]) < _ONE_ROW_M else "pack" if len(layout.pack_names) == 1 else "packs"
-    return f"{words[int(beyond.argmax())]} the {what}" if beyond.max() > 0 else f"between the cells of the {what}"
+    return (
+        f"{words[int(beyond.argmax())]} the {what}" if beyond.max() > _AMONG_M else f"between the cells of the {what}"
+    )
 
 
 def _direction(cell_map: CellMap, layout: Layout) -> dict[str, float | None] | None:

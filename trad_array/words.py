@@ -36,6 +36,8 @@ def _not_from_a_cell(fields: Mapping[str, Any]) -> str:
     if verdict == "unplaced":
         return f"heard, not placed (elsewhere {percent(fields['p_elsewhere'])})"
     near, side = fields["elsewhere"], fields.get("side")
+    if near == "outside":
+        return "heard, not from a cell: outside the array"
     where = side or "elsewhere"
     hint = f", perhaps {near}" if near not in (None, "room") else ""
     return f"heard, not from a cell: {where}{hint}{_direction_words(fields)}"

@@ -9,6 +9,7 @@ from trad_array.audio.files import blocks
 from trad_array.chain import Chain, run
 from trad_array.events import Event, OpenEvents, event_step
 from trad_array.localization.cut import Window
+from trad_array.localization.gate import Gate
 from trad_array.localization.place import Placed
 from trad_array.records import Recording
 
@@ -60,8 +61,8 @@ def hear(chain: Chain, take: Take, *, number: int, snr_db: float, recording: Rec
     ours = [alarm for alarm in map(_first_alarm, events) if alarm is not None and alarm[0] > first_sample]
     first = min(ours, key=lambda item: item[0]) if ours else None
     onsets = {messages[0][1].detection.onset for messages in told.values()}
-    gates = [placed.cell_map.gate for window, placed in maps if placed.cell_map and window.onset in onsets]
-    later = [placed.cell_map.gate for window, placed in maps if placed.cell_map and window.onset not in onsets]
+    gates = [gate for window, gate in map(_gate, maps) if window.onset in onsets]
+    later = [gate for window, gate in map(_gate, maps) if window.onset not in onsets]
     detected = [d for d in (messages[0][1].detection.decided_at for messages in events) if d > first_sample]
     placed = first is not None and first[1].verdict == "cell"
     best = first[1].cell_map.best if first is not None and placed and first[1].cell_map is not None else -1
@@ -85,6 +86,15 @@ def hear(chain: Chain, take: Take, *, number: int, snr_db: float, recording: Rec
         later_gate=max(later, default=np.nan),
         maps=len(maps),
     )
+
+
+def _gate(item: tuple[Window, Placed]) -> tuple[Window, float]:
+    """A map's log-odds, less the margin of short windows; -inf when there is no map."""
+    window, placed = item
+    if placed.cell_map is None:
+        return window, -np.inf
+    short = (window.end - window.onset) / FS < Gate().short_s
+    return window, placed.cell_map.gate - (Gate().short_margin if short else 0.0)
 
 
 _Messages = dict[int, list[tuple[int, Event]]]

@@ -12,7 +12,7 @@ OK, RUNTIME_ERROR, USAGE_ERROR, BAD_INPUT, SOME_FAILED, ALARM_FOUND, MISFIT_FOUN
 # Name of each command, and the line about it in `trad-array --help`. The module of the same name (- becomes _) is
 # imported only when the command runs.
 COMMANDS: Mapping[str, str] = {
-    "demo": "Hear a simulated cell vent, name it, draw it.",
+    "demo": "Hear a simulated cell vent, name it, draw it; hear an air tool, and raise no alarm.",
     "localize": "Find events in recordings and say which cell each came from.",
     "monitor": "Watch a stream and raise alarms.",
     "learn": "Set the thresholds of a site from hours of its normal sound.",

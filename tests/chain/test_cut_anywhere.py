@@ -79,3 +79,26 @@ def test_listed_events_too(recording, size):
     whole = hear(chain, recording, recording.samples.shape[1])
     assert [r["onset_s"] for r in whole[4]] == [100 / 16_000, 27_000 / 16_000, 41_000 / 16_000]
     same(hear(chain, recording, size), whole)
+
+
+@pytest.fixture(scope="module")
+def faint():
+    """A hiss that no frame hears and half a second does, see tests/chain/test_faint.py."""
+    rng = np.random.default_rng(8)
+    samples = 0.01 * rng.standard_normal((4, 8 * 16_000))
+    hiss = hiss_cut(LAYOUT, LAYOUT.cells[8], rng).samples
+    hiss = hiss / np.sqrt((hiss[:, 2_000:12_000] ** 2).mean())
+    for start in (48_000, 60_000, 72_000):
+        samples[:, start : start + 12_000] += 0.01 * 10 ** (-8.0 / 20) * hiss[:, 2_000:14_000]
+    return Recording(samples.astype(np.float32), 16_000)
+
+
+@pytest.mark.parametrize("size", [17, 512, 4096])
+def test_faint_events_too(faint, size):
+    chain = make_chain(LAYOUT)
+    whole = hear(chain, faint, faint.samples.shape[1])
+    assert whole[1].size
+    (record,) = whole[4]
+    assert (record["level"], record["best"]) == ("alarm", LAYOUT.cell_names[8])
+    assert record["score"] < chain.hearing.events.on  # the trigger heard nothing
+    same(hear(chain, faint, size), whole)

@@ -74,9 +74,26 @@ def test_demo_finds_the_cell(cli, tmp_path):
     code, out, err = cli("demo", "--out", tmp_path, "--seed", 1, "--json")
     assert code == 0, err
     truth = json.loads((tmp_path / "truth.json").read_text())
-    event = json.loads((tmp_path / "events.jsonl").read_text())
-    assert json.loads(out) == event
-    assert event["best"] == truth["cell"]
+    told = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert [json.loads(line) for line in out.splitlines()] == told
+    event, tool = told
+    assert (event["level"], event["best"]) == ("alarm", truth["cell"])
     assert event["onset_s"] == pytest.approx(truth["onset_s"], abs=0.2)
+    assert (tool["source"], tool["level"], tool["verdict"]) == ("air-tool.wav", "report", "elsewhere")
+    assert tool["side"] == "left of the pack"
     names = {"recording.wav", "truth.json", "events.jsonl", "heatmap.png", "aligned.png", "spectrogram.png"}
-    assert {path.name for path in tmp_path.iterdir()} == names
+    assert {path.name for path in tmp_path.iterdir()} == names | {"air-tool.wav", "air-tool.truth.json"}
+
+
+@pytest.mark.slow
+def test_an_air_tool_beside_the_pack_is_told_in_words_by_every_command(cli, tmp_path):
+    code, demo, err = cli("demo", "--out", tmp_path)
+    assert code == 0, err
+    said = "REPORT: heard, not from a cell: left of the pack"
+    assert said in demo.splitlines()[1]
+    tool = tmp_path / "air-tool.wav"
+    code, located, _ = cli("localize", tool, "--layout", "pack-corners")
+    assert (code, said in located) == (0, True)
+    code, watched, err = cli("monitor", "--replay", tool, "--layout", "pack-corners", "--fast", "--fail-on", "alarm")
+    assert (code, said in watched.splitlines()[-1]) == (0, True)
+    assert "alarms: 0" in err

@@ -56,8 +56,8 @@ class Gate:
     bias : log-odds without any clue
     threshold : log-odds from which on a sound counts as from a cell; `trad-array learn` finds it for a site
     short_s, short_margin : a map from less sound must be so much surer: chance is great in a tenth of a second
-    far_m, far_margin : where the microphones are farther from the cell than this, echoes are louder than the direct sound,
-        chance makes more of them, and a map must be so much surer
+    far_m, far_margin : where the microphones are farther from the cell than this, echoes are louder than the direct
+        sound, chance makes more of them, and a map must be so much surer
     doubt : log-odds below which a sound is certainly not from a cell; between this and the threshold nobody can tell
     clear : nats by which a place elsewhere must stand out to be named
     """
@@ -68,7 +68,7 @@ class Gate:
     short_s: float = 0.25
     short_margin: float = 2.0
     far_m: float = 1.0
-    far_margin: float = 1.0
+    far_margin: float = 0.5
     doubt: float = -1.5
     clear: float = 2.0
 

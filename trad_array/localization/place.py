@@ -8,6 +8,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from trad_array.errors import AudioError
+from trad_array.localization.gate import ELSEWHERE
 from trad_array.localization.localizer import Localizer
 from trad_array.localization.position import Position, least_squares_position
 from trad_array.records import Block, CellMap, FloatArray
@@ -27,6 +28,14 @@ _COMPARED = (0.02, 0.4375)
 _LEAST_COMPARED = 256
 # Below this level a channel holds no sound at all, only the last bit of its converter.
 DEAD_DBFS = -110.0
+# Name of the place where a sound is that a reference microphone hears better than the array.
+OUTSIDE = "outside"
+# By so much more it must rise there, dB, in this band, Hz; and how sure the vote is (our choice).
+_REFERENCE_DB = 3.0
+_REFERENCE_HZ = (2_000.0, 7_000.0)
+_SURE_OUTSIDE = 0.99
+# Sound before the onset that such a rise is measured against, s, without the last of it, which may be a late detection.
+_LEAST_BACKGROUND_S, _GUARD_S = 0.1, 0.06
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +88,59 @@ def place(localizer: Localizer, cut: Block, layout: Layout, *, onset: int, speed
         return replace(placed, why_not=str(trouble))
     position = least_squares_position(cell_map, heard)
     whole = replace(cell_map, onset=onset, pairs=indices[cell_map.pairs])
-    return replace(placed, cell_map=whole, position=position)
+    vote = _reference_vote(cut, layout, used=used, onset=onset) if whole.from_a_cell else None
+    if vote is not None:
+        whole, doubts = _outside(whole), (*doubts, vote)
+    return replace(placed, cell_map=whole, position=position, doubts=doubts)
+
+
+def _reference_vote(cut: Block, layout: Layout, *, used: NDArray[np.bool_], onset: int) -> str | None:
+    """One line for a person when the event rises more at a reference microphone than at any used one of the array.
+
+    Rises are decibels over the background before the onset, so that gains do not count. None without such a
+    microphone, and when there is too little background to say.
+    """
+    others = np.setdiff1d(np.arange(layout.n_mics), layout.array_mics)
+    begin = onset - cut.start
+    quiet = cut.samples[:, : max(begin - round(_GUARD_S * cut.fs), 0)]
+    if not len(others) or quiet.shape[1] < _LEAST_BACKGROUND_S * cut.fs:
+        return None
+    before, after = _band_power(quiet, cut.fs), _band_power(cut.samples[:, begin:], cut.fs)
+    heard = (before > 0) & (after > 0)
+    # What cannot be measured says nothing: a broken reference hears no rise, a broken microphone any.
+    rise_db = np.full(layout.n_mics, np.inf)
+    rise_db[others] = -np.inf
+    rise_db[heard] = 10.0 * np.log10(after[heard] / before[heard])
+    reference = int(others[rise_db[others].argmax()])
+    more_db = float(rise_db[reference] - rise_db[used].max())
+    if not more_db >= _REFERENCE_DB:
+        return None
+    return f"reference microphone {layout.mic_names[reference]} hears it rise {more_db:.0f} dB more: not from a cell"
+
+
+def _outside(cell_map: CellMap) -> CellMap:
+    """The map of a sound that a reference microphone says is outside."""
+    elsewhere = max(cell_map.elsewhere, _SURE_OUTSIDE)
+    left = (1.0 - elsewhere) / float(cell_map.probability.sum())
+    return replace(
+        cell_map,
+        probability=cell_map.probability * left,
+        elsewhere=elsewhere,
+        place=OUTSIDE,
+        place_m=None,
+        otherwise=ELSEWHERE,
+        gate=min(cell_map.gate, 0.0),
+    )
+
+
+def _band_power(samples: FloatArray, fs: int) -> NDArray[np.float64]:
+    """Mean power of each channel in the band of the vote, shape (n_mics,), up to a constant; NaN for broken ones."""
+    window = np.hanning(samples.shape[1])
+    spectrum = scipy.fft.rfft(samples * window, axis=1)
+    frequencies = scipy.fft.rfftfreq(samples.shape[1], 1.0 / fs)
+    within = (frequencies >= _REFERENCE_HZ[0]) & (frequencies <= _REFERENCE_HZ[1])
+    power = (np.abs(spectrum[:, within]) ** 2).sum(axis=1) / samples.shape[1] / float((window**2).sum())
+    return np.asarray(power, dtype=np.float64)
 
 
 def levels_dbfs(samples: FloatArray) -> NDArray[np.float64]:

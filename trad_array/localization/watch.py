@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from trad_array.localization.cut import CutRule, Window
-from trad_array.localization.place import Placed
+from trad_array.localization.place import OUTSIDE, Placed
 from trad_array.records import Block, CellMap, Detection, Ended
 
 
@@ -95,11 +95,12 @@ def first_place(state: WatchState, placed: Placed) -> WatchState:
     """Remember the cells that the sound of that onset may come from, by its sharpest map; none if from elsewhere.
 
     A wide map of the first tenth of a second, or a hose beside the cells, must not hide every cell that vents later.
+    What only a reference microphone tells from a cell would pass for that cell all the while it lasts.
     """
     found = placed.cell_map
     if found is None:
         return state
-    cells = tuple(sorted(found.credible_set())) if found.from_a_cell else ()
+    cells = tuple(sorted(found.credible_set())) if found.from_a_cell or found.place == OUTSIDE else ()
     return WatchState(
         tuple(
             replace(sound, known=cells, sharpness=found.sharpness)

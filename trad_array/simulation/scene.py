@@ -37,8 +37,8 @@ class Scene:
 
     recording : Recording, float32, (layout.n_mics, n); clipped to +-1, the microphones' overload
     truth : JSON values, see `simulate_scene`
-    event : (layout.n_mics, n), float32, the event alone before the microphones overload, or None: mixed with what is left
-        of the recording at other levels, it saves simulating it again
+    event : (layout.n_mics, n), float32, the event alone before the microphones overload, or None; mixed with the rest
+        of the recording at another level, it saves simulating it again
     """
 
     recording: Recording
