@@ -182,17 +182,22 @@ def test_a_detector_of_ones_own_is_in_the_table_without_touching_the_library(tin
 
 @pytest.mark.slow
 def test_results_page_and_pictures_are_written(bench, tiny, tmp_path, monkeypatch, capsys):
-    command, rows = bench("command"), bench("rows")
+    command, rows, comparison = (bench(name) for name in ("command", "rows", "comparison"))
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- table: benchmarks/results/detection.json -->\nold\n<!-- end -->\nafter\n")
     for module, name, value in (
+        (comparison, "part", lambda settings: tiny),
+        (command, "PARTS", ("comparison",)),
         (rows, "RESULTS", tmp_path / "results"),
         (rows, "README", readme),
         (command, "DOCS", tmp_path),
         (command, "PAGE", tmp_path / "detection-results.md"),
     ):
         monkeypatch.setattr(module, name, value)
-    command.write([tiny], bench("parts").Settings())
+    assert command.main(["--no-write"]) == 0
+    assert list(tmp_path.iterdir()) == [readme]
+    assert command.main([]) == 0
+    assert "limit: spectra known" in capsys.readouterr().out
     found = json.loads((tmp_path / "results" / "detection.json").read_text())
     assert len(found) == len(tiny.rows) > 30
     for row in found:
@@ -208,4 +213,3 @@ def test_results_page_and_pictures_are_written(bench, tiny, tmp_path, monkeypatc
         assert (tmp_path / "figures" / f"detection-{name}.png").read_bytes().startswith(b"\x89PNG")
     assert "old" not in readme.read_text()
     assert "frame AUC at -25 dB" in readme.read_text()
-    capsys.readouterr()
