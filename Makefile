@@ -6,13 +6,15 @@
 #   make bench-chain   the numbers that README and docs quote, into benchmarks/results/chain.json
 #   make bench-localization       which cell, ours beside other packages: results, docs/localization-results.md, pictures
 #   make bench-localization-full  the same and the whole grid of conditions, hours
+#   make bench-detection          every published detector and ours on the same takes: results, docs/detection-results.md
+#   make bench-detection-full     the same with 200 epochs, long vents and days of normal sound, hours
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint docs bench-chain bench-localization bench-localization-full clean
+.PHONY: demo test lint docs bench-chain bench-localization bench-localization-full bench-detection bench-detection-full clean
 
 demo: .venv/sim
 	$(BIN)/trad-array demo --out demo
@@ -37,6 +39,13 @@ bench-localization: .venv/peers
 
 bench-localization-full: .venv/peers
 	$(BIN)/python benchmarks/localization/run.py --full
+
+# The detector of the examples takes part, as one of your own would.
+bench-detection: .venv/dev
+	$(BIN)/python benchmarks/detection/run.py --quick --also examples/band_outlier.py:BandOutlier
+
+bench-detection-full: .venv/dev
+	$(BIN)/python benchmarks/detection/run.py --full --also examples/band_outlier.py:BandOutlier
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -50,11 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\n" + "\n".join(rows.lines([row for part in parts for row in part.quoted])))
         _say("nothing was written: --no-write, or only a part was run")
         return 0
-    _write(parts, settings)
+    write(parts, settings)
     return 0
 
 
-def _write(parts: Sequence[Part], settings: Settings) -> None:
+def write(parts: Sequence[Part], settings: Settings) -> None:
     rows.write("detection", [r for p in parts for r in p.rows], quoted=[r for p in parts for r in p.quoted])
     figures = DOCS / "figures"
     figures.mkdir(parents=True, exist_ok=True)

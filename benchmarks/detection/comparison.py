@@ -11,7 +11,8 @@ import corpus
 import pictures
 import tables
 from corpus import Place, Size
-from judging import Figures, figures_of, frame_aucs
+from judging import Estimate, Figures, figures_of, frame_aucs
+from limit import LIMIT
 from listening import Task, Told, listen
 from parts import Part, Settings
 from systems import System, Trained, all_systems, frame_ms, train
@@ -31,6 +32,7 @@ class Results:
     settings : of the run
     trained : every system, also those that take no part
     figures : by the name of the system; frame_ms : likewise, of each of three measurements
+    limit : frame AUC of `limit`, averaged over 0.5 s, by SNR: of all frames, and of those of the first second
     chosen : name of our best system, by the tuning takes; tuned : mean frame AUC there, by name
     """
 
@@ -38,6 +40,7 @@ class Results:
     trained: tuple[Trained, ...]
     figures: Mapping[str, Figures]
     frame_ms: Mapping[str, tuple[float, ...]]
+    limit: tuple[Mapping[float, Estimate], Mapping[float, Estimate]]
     chosen: str | None
     tuned: Mapping[str, float]
 
@@ -68,8 +71,10 @@ def run(settings: Settings) -> Results:
         # After the workers, so that nothing disturbs it.
         times_ms = {t.system.name: tuple(frame_ms(t) for _ in range(3)) for t in able}
     figures = {t.system.name: figures_of([said for said in told if said.system == t.system.name]) for t in able}
+    vents = [said for said in told if said.system == LIMIT and said.place.suite == "test"]
+    limit = (frame_aucs(vents, smoothed=True), frame_aucs(vents, smoothed=True, early=True))
     chosen = max(tuned, key=lambda name: tuned[name]) if tuned else None
-    return Results(settings, trained, figures, times_ms, chosen, tuned)
+    return Results(settings, trained, figures, times_ms, limit, chosen, tuned)
 
 
 def _fitted(systems: Sequence[System], folder: Path, settings: Settings) -> tuple[Trained, ...]:

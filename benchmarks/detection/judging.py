@@ -10,6 +10,7 @@ from listening import Frames, Told
 from numpy.typing import NDArray
 from takes import VENT
 
+from trad_array.detection.tail import tail_of
 from trad_array.learning.alarm_metrics import (
     HOURS_A_DAY,
     AlarmCurve,
@@ -170,7 +171,7 @@ def _peaks(events: Iterable[ScoredEvent]) -> NDArray[np.float64]:
 
 
 def tail_threshold(maxima: NDArray[np.float64], hours: float, *, per_day: float) -> float:
-    """Level that maxima of normal sound exceed so often a day, by an exponential tail of the highest tenth of them.
+    """Level that maxima of normal sound exceed so often a day, by the tail of the highest tenth of them.
 
     Parameters
     ----------
@@ -178,18 +179,18 @@ def tail_threshold(maxima: NDArray[np.float64], hours: float, *, per_day: float)
 
     Notes
     -----
-    Peaks over threshold with shape 0 (Coles, An Introduction to Statistical Modeling of Extreme Values, 2001, section
-    4.2): the shape of a tail cannot be told from an hour, and one that is wrong is worse than none.
+    The middle of the levels that `trad_array.detection.tail` gives, as for the threshold of a site; a site is
+    refused one from so few hours.
     """
     finite = np.sort(maxima[np.isfinite(maxima)])[::-1]
     k = min(max(_LEAST_TAIL, int(_TAIL_SHARE * len(finite))), len(finite) - 1)
     if k < 1:
         return math.inf
-    over_a_day = k * HOURS_A_DAY / hours
-    if over_a_day <= per_day:
+    if k * HOURS_A_DAY / hours <= per_day:
         # Many days were heard: the level is counted.
         return float(finite[max(int(per_day * hours / HOURS_A_DAY), 1) - 1])
-    return float(finite[k] + (finite[:k] - finite[k]).mean() * math.log(over_a_day / per_day))
+    tail = tail_of(finite, np.ones_like(finite), hours, n=k)
+    return float(finite[0]) if tail is None else tail.levels(per_day)[1]
 
 
 def everyday_rate(

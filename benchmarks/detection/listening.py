@@ -15,9 +15,12 @@ from takes import FS, NORMAL, VENT, Take
 
 from trad_array.detection.fusion import KOfN
 from trad_array.detection.trigger import Trigger
+from trad_array.features import FeatureSpec, frames_of
+from trad_array.hearing import Hearing, HearingState
 from trad_array.learning.alarm_metrics import ScoredEvent, block_peaks, held, scored_event
-from trad_array.learning.scored import Detector, Scored, score_segments
-from trad_array.records import FloatArray, Recording, Scores
+from trad_array.learning.frames import contexts_of, first_frame
+from trad_array.learning.scored import Detector, require_finite
+from trad_array.records import Block, FloatArray, Scores
 from trad_array.scoring.embeddings.scorer import EmbeddingScorer
 
 # Levels at which frames are told apart; the others are for events only. At home one level says enough.
@@ -25,31 +28,42 @@ FRAME_SNRS_DB = (-25.0, -20.0, -15.0)
 HOME_SNR_DB = -20.0
 # A vent is loudest at first: the frames of its first second are told apart from the rest.
 EARLY_S = 1.0
+# Frames of the cabin count from so long before the onset; up to there all levels of a take are one sound, s.
+BEFORE_S = 0.3
 # Normal sound is counted in blocks as long as the chain's alarm takes to be over.
 BLOCK_S = 2.0
 # Frames of one take and microphone that count: a hiss of 30 s shall not outvote a hundred of 0.3 s. Our choice.
 _MOST_FRAMES = 200
 
 
-@dataclass(frozen=True, slots=True)
-class _Sound:
-    """A recording in memory where `score_segments` expects a `Segment`."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Said:
+    """Scores of a stretch of sound.
 
-    name: str
-    label: str
-    recording: Recording
-    times_s: tuple[float, float] | None = None
-    set_name: str = "all"
+    values : (n_mics, n_frames), calibrated; fused : (n_frames,), what two microphones reach
+    known_s : (n_frames,), when each score was known, s since the recording began
+    features : of the scorer
+    """
 
-    def read(self, fs: int) -> Recording:
-        assert fs == self.recording.fs
-        return self.recording
+    values: FloatArray
+    fused: FloatArray
+    known_s: NDArray[np.float64]
+    features: FeatureSpec
 
-    def true_times_s(self) -> tuple[float, float] | None:
-        return self.times_s
+    @property
+    def middles_s(self) -> NDArray[np.float64]:
+        """Middle of each frame, s."""
+        return self.known_s - 0.5 * self.features.n_fft / self.features.fs
 
-    def known(self) -> Mapping[str, Any]:
-        return {}
+    def smoothed(self) -> "Said":
+        """The same with every microphone's scores averaged over the last 0.5 s, and fused anew."""
+        values = causal_mean(self.values, max(1, round(SMOOTH_S * self.features.fs / self.features.hop)))
+        return replace(self, values=values, fused=_fused(values))
+
+    def since(self, at_s: float) -> "Said":
+        """What was said of frames whose middle is not before that."""
+        later = self.middles_s >= at_s
+        return replace(self, values=self.values[:, later], fused=self.fused[later], known_s=self.known_s[later])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,67 +129,100 @@ def listen(task: Task) -> list[Told]:
 
 
 def _hear_vent(trained: Trained, detector: Detector, take: Take, place: Place) -> Told:
-    quiet = _scored(detector, Recording(take.noise, FS, source="cabin"), None)
+    ear = Ear(detector, take.noise[:, : _begin(take)])
+    quiet = ear.hear(take.noise[:, _begin(take) :])
     venting, clips, events = {}, {}, []
     for snr_db in (HOME_SNR_DB,) if place.suite == "home" else SNRS_DB:
-        scored = _scored(detector, take.at(snr_db), take)
-        own = _own(trained, scored)
+        said = ear.hear(take.at(snr_db).samples[:, _begin(take) :])
+        own = _own(trained, said)
         events.append(_event(own, take, snr_db))
         if snr_db in FRAME_SNRS_DB:
-            venting[snr_db] = _both(scored, take)
-            clips[snr_db] = own.values.mean(axis=1).astype(np.float32)
-    return Told(trained.system.name, place, _both(quiet, take), venting, clips, tuple(events))
+            venting[snr_db] = _both(said, take, venting=True)
+            clips[snr_db] = own.since(take.onset_s - BEFORE_S).values.mean(axis=1).astype(np.float32)
+    return Told(trained.system.name, place, _both(quiet, take, venting=False), venting, clips, tuple(events))
 
 
 def _hear_negative(trained: Trained, detector: Detector, take: Take, place: Place) -> Told:
     snr_db = negative_snr_db(place)
-    own = _own(trained, _scored(detector, take.at(snr_db), take))
+    own = _own(trained, Ear(detector, take.at(snr_db).samples).hear(take.noise[:, :0]))
     return Told(trained.system.name, place, events=(_event(own, take, snr_db),))
 
 
 def _hear_normal(trained: Trained, detector: Detector, take: Take, place: Place) -> Told:
-    own = _own(trained, _scored(detector, take.at(0.0), None))
-    peaks = block_peaks(_held(own), max(1, round(BLOCK_S * own.features.fs / own.features.hop)))
-    return Told(trained.system.name, place, blocks=peaks.astype(np.float32), hours=own.scored_s / 3600.0)
+    own = _own(trained, Ear(detector, take.noise).hear(take.noise[:, :0]))
+    spec = own.features
+    peaks = block_peaks(_held(own), max(1, round(BLOCK_S * spec.fs / spec.hop)))
+    return Told(trained.system.name, place, blocks=peaks, hours=len(own.known_s) * spec.hop / spec.fs / 3600.0)
 
 
 def _hear_limit(take: Take, place: Place) -> Told:
     """What band energies can say at best, see `limit`."""
     quiet, by_snr = band_limit(take, FRAME_SNRS_DB)
-    middles_s = (np.arange(quiet.shape[1]) * SPEC.hop + 0.5 * SPEC.n_fft) / SPEC.fs
-    true = (take.onset_s <= middles_s) & (middles_s < take.end_s)
-    early, every = middles_s - take.onset_s < EARLY_S, np.ones_like(true)
-    n = max(1, round(SMOOTH_S * SPEC.fs / SPEC.hop))
+    known_s = (np.arange(quiet.shape[1]) * SPEC.hop + SPEC.n_fft) / SPEC.fs
 
-    def both(values: FloatArray, chosen: NDArray[np.bool_]) -> tuple[Frames, Frames]:
-        return thinned_frames(values, chosen, early), thinned_frames(causal_mean(values, n), chosen, early)
+    def both(values: FloatArray, *, venting: bool) -> tuple[Frames, Frames]:
+        return _both(Said(values, _fused(values), known_s, SPEC), take, venting=venting)
 
-    return Told(LIMIT, place, both(quiet, every), {snr_db: both(values, true) for snr_db, values in by_snr.items()})
+    by_level = {snr_db: both(values, venting=True) for snr_db, values in by_snr.items()}
+    return Told(LIMIT, place, both(quiet, venting=False), by_level)
 
 
-def _scored(detector: Detector, recording: Recording, take: Take | None) -> Scored:
-    """A recording of nothing but a cabin, or of what sounds in that take."""
-    label = "normal" if take is None else "abnormal"
-    times_s = None if take is None else (take.onset_s, take.end_s)
-    sound: Any = _Sound(recording.source or label, label, recording, times_s)
-    (scored,), _ = score_segments(detector, [sound])
-    return scored
+def _begin(take: Take) -> int:
+    """Sample a little before anything sounds: up to there every level of a take is the same."""
+    return round((take.onset_s - BEFORE_S) * FS)
 
 
-def _own(trained: Trained, scored: Scored) -> Scored:
+class Ear:
+    """A detector that has heard the beginning of a recording, and then hears several ways in which it goes on."""
+
+    def __init__(self, detector: Detector, beginning: FloatArray) -> None:
+        self.detector = detector
+        self.beginning = beginning
+        self._streams = getattr(detector.scorer, "streamable", True)
+        if self._streams:
+            trigger = Trigger.for_features(detector.scorer.features)
+            n_mics = len(beginning)
+            self._hearing = Hearing(n_mics, scorer=detector.scorer, calibration=detector.calibration, events=trigger)
+            self._state, self._heard = self._step(self._hearing.start(), beginning)
+
+    def hear(self, rest: FloatArray) -> Said:
+        """Scores of the beginning and this rest, without the frames in which the floor is learned."""
+        spec = self.detector.scorer.features
+        if self._streams:
+            _, heard = self._step(self._state, rest)
+            values = np.concatenate([self._heard, heard], axis=1)
+        else:
+            values = self._in_batches(np.concatenate([self.beginning, rest], axis=1))
+        require_finite(values, kind=self.detector.kind, name="a take")
+        starts = np.arange(values.shape[1]) * spec.hop
+        first = first_frame(spec)
+        known_s = (starts[first:] + spec.n_fft) / spec.fs
+        return Said(values[:, first:], _fused(values[:, first:]), known_s, spec)
+
+    def _step(self, state: HearingState, samples: FloatArray) -> tuple[HearingState, FloatArray]:
+        if samples.shape[1] == 0:
+            return state, np.zeros((len(samples), 0))
+        state, heard = self._hearing.step(state, Block(samples=samples, start=state.end, fs=FS))
+        return state, heard.scores.values
+
+    def _in_batches(self, samples: FloatArray) -> FloatArray:
+        """Of the reading "batch", which cannot stream: batches of 128 frames of one microphone."""
+        scorer = self.detector.scorer
+        contexts = contexts_of(frames_of(samples, scorer.features), scorer.context)
+        return self.detector.calibration.for_mics(len(samples))(scorer.score(contexts))
+
+
+def _own(trained: Trained, said: Said) -> Said:
     """The scores that a system alarms with."""
-    return _smoothed(scored) if trained.system.ours else scored
+    return said.smoothed() if trained.system.ours else said
 
 
-def _both(scored: Scored, take: Take) -> tuple[Frames, Frames]:
-    """The frames that truly vent, or all of a cabin with nothing in it; as they are, and with the mean of 0.5 s."""
-    chosen = scored.truly_abnormal
-    if chosen is None or scored.segment.label == "normal":
-        chosen = np.ones(scored.values.shape[1], dtype=np.bool_)
-    # The middle of a frame is half a window before the moment at which it is known.
-    middles_s = scored.known_s - 0.5 * scored.features.n_fft / scored.features.fs
-    early = middles_s - take.onset_s < EARLY_S
-    return thinned_frames(scored.values, chosen, early), thinned_frames(_smoothed(scored).values, chosen, early)
+def _both(said: Said, take: Take, *, venting: bool) -> tuple[Frames, Frames]:
+    """Frames that truly vent, or as many seconds of the cabin with nothing in it; as they are, and averaged."""
+    after_s = said.middles_s - take.onset_s
+    chosen = (after_s >= 0) & (said.middles_s < take.end_s) if venting else after_s >= -BEFORE_S
+    early = after_s < EARLY_S
+    return thinned_frames(said.values, chosen, early), thinned_frames(said.smoothed().values, chosen, early)
 
 
 def thinned_frames(values: FloatArray, chosen: NDArray[np.bool_], early: NDArray[np.bool_]) -> Frames:
@@ -184,13 +231,9 @@ def thinned_frames(values: FloatArray, chosen: NDArray[np.bool_], early: NDArray
     return Frames(values[:, chosen][:, ::hop].astype(np.float32), early[chosen][::hop])
 
 
-def _smoothed(scored: Scored) -> Scored:
-    """The same with every microphone's scores averaged over the last 0.5 s, and fused anew."""
-    n = max(1, round(SMOOTH_S * scored.features.fs / scored.features.hop))
-    values = causal_mean(scored.values, n)
-    starts = np.arange(values.shape[1], dtype=np.int64) * scored.features.hop
-    fused = KOfN()(Scores(values, starts), np.ones(len(values), dtype=np.bool_)).values
-    return replace(scored, values=values, fused=fused)
+def _fused(values: FloatArray) -> FloatArray:
+    starts = np.arange(values.shape[1], dtype=np.int64)
+    return KOfN()(Scores(values, starts), np.ones(len(values), dtype=np.bool_)).values
 
 
 def causal_mean(values: FloatArray, n: int) -> FloatArray:
@@ -202,15 +245,15 @@ def causal_mean(values: FloatArray, n: int) -> FloatArray:
     return mean
 
 
-def _event(scored: Scored, take: Take, snr_db: float) -> ScoredEvent:
+def _event(said: Said, take: Take, snr_db: float) -> ScoredEvent:
     return scored_event(
-        _held(scored), scored.known_s, kind=take.kind, snr_db=snr_db, onset_s=take.onset_s, end_s=take.end_s
+        _held(said), said.known_s, kind=take.kind, snr_db=snr_db, onset_s=take.onset_s, end_s=take.end_s
     )
 
 
-def _held(scored: Scored) -> NDArray[np.float64]:
+def _held(said: Said) -> NDArray[np.float64]:
     """Level that an alarm must have held, as long as the chain's trigger asks."""
-    return held(scored.fused, Trigger.for_features(scored.features).hold_frames)
+    return held(said.fused, Trigger.for_features(said.features).hold_frames)
 
 
 # Of this process: detectors, and vectors of the take that is heard.

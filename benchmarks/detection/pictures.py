@@ -46,7 +46,7 @@ def _curves(results: "Results", plot: Callable[..., "Axes"], what: str) -> "Figu
     plot(everyday, right, title="a day of everyday sounds")
     right.get_legend().remove()
     figure.suptitle(
-        f"{what} at {ALARM_SNR_DB:g} dB against false alarms a day; simulated, fans and levels not in training"
+        f"{what} at {ALARM_SNR_DB:g} dB against false alarms a day; simulated, cabins unlike those of the training"
     )
     return figure
 

@@ -131,8 +131,8 @@ class Trained:
 
     model : path of its model file, or None
     pickled : a detector that has none, or None
-    seconds : that its fit took, features included
-    epoch_s : of one epoch, s, the median; None without epochs
+    seconds : of processor time that its fit took, features included; networks are trained on one thread
+    epoch_s : of one epoch, likewise, the median; None without epochs
     epochs : that were trained
     recordings : that the weights were fitted to; trouble : why it takes no part, or None
     """
@@ -158,13 +158,13 @@ def train(system: System, folder: Path, models: Path, size: Size, *, seed: int) 
     """Fit one system to the training corpus; what cannot be fitted is told of, and takes no part."""
     if system.missing is not None:
         return Trained(system, trouble=system.missing)
-    begun = time.perf_counter()
+    begun = time.process_time()
     try:
         dataset = find_dataset(folder)
         done = _train_own(system, dataset, seed) if system.own else _train_kind(system, dataset, models, size, seed)
     except TradArrayError as trouble:
         return Trained(system, trouble=str(trouble))
-    return replace(done, seconds=time.perf_counter() - begun)
+    return replace(done, seconds=time.process_time() - begun)
 
 
 def _train_kind(system: System, dataset: Dataset, models: Path, size: Size, seed: int) -> Trained:
@@ -172,8 +172,8 @@ def _train_kind(system: System, dataset: Dataset, models: Path, size: Size, seed
         return Trained(system, pickled=pickle.dumps(OwnDetector(EXCESS, Excess(), EXCESS_CALIBRATION)))
     if system.kind in ENCODERS:
         dataset = _thinner(dataset, size.training_encoders)
-    times_s = [time.perf_counter()]
-    watch = Watch(epoch=lambda *_: times_s.append(time.perf_counter()))
+    times_s = [time.process_time()]
+    watch = Watch(epoch=lambda *_: times_s.append(time.process_time()))
     fitted = fit(system.kind, dataset, _options(system, size), rng=np.random.default_rng([seed, 1]), watch=watch)
     path = models / f"{system.name.replace(':', '').replace(', ', '-').replace(' ', '-')}.model"
     save_model(fitted.model, path)
@@ -201,6 +201,7 @@ def _options(system: System, size: Size) -> TrainingOptions:
         back_end=system.back_end,
         encoder=system.encoder,
         epochs=size.epochs,
+        patch_hop=size.patch_hop,
         # Kinder than the paper's labels: a short vent leaves most of its recording normal.
         labels="truth",
         train_share=_TRAIN_SHARE,
