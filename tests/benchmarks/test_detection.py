@@ -190,9 +190,10 @@ def test_results_page_and_pictures_are_written(bench, tiny, tmp_path, monkeypatc
         (rows, "README", readme),
         (command, "DOCS", tmp_path),
         (command, "PAGE", tmp_path / "detection-results.md"),
+        (command, "LAST", tmp_path / "results" / "detection-parts"),
     ):
         monkeypatch.setattr(module, name, value)
-    command.write([tiny], bench("parts").Settings())
+    command.write({"comparison": tiny}, bench("parts").Settings())
     found = json.loads((tmp_path / "results" / "detection.json").read_text())
     assert len(found) == len(tiny.rows) > 30
     for row in found:
