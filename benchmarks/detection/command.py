@@ -26,7 +26,7 @@ from trad_array.learning.own import is_own, own_features
 from trad_array.scoring.embeddings.encoder import ENCODERS
 
 # Modules with a function `part(settings)`, in the order of the page; imported when they run.
-PARTS = ("day", "comparison")
+PARTS = ("day", "recorded", "comparison")
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "detection-results.md"
 # What the last run of each part found: parts may be run one by one, and in different sizes.

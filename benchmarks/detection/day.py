@@ -91,7 +91,7 @@ def part(settings: Settings) -> Part:
 
 def work(task: Task) -> list[Heard]:
     """What the chain says about a take."""
-    chain = _chain(task.layout)
+    chain = chain_of(task.layout)
     rng = rng_of(f"day {task.group}", chain.layout, task.kind, seed=task.seed, number=task.number)
     if task.kind != VENT:
         return [_everyday(chain, task, rng)]
@@ -154,7 +154,7 @@ def _around(task: Task) -> Surroundings:
 
 
 @lru_cache(maxsize=8)
-def _chain(name: str) -> Chain:
+def chain_of(name: str) -> Chain:
     """The default chain, once for each process."""
     return make_chain(load_layout(name))
 
