@@ -9,13 +9,16 @@ table. A detector of your own takes part with --also FILE.py:CLASS, weights of o
 """
 
 import argparse
+import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
 import rows
 from corpus import FULL, QUICK, TUNING_SEEDS
+from day import Amount
 from parts import Part, Settings
 
 from trad_array.errors import TradArrayError
@@ -23,9 +26,11 @@ from trad_array.learning.own import is_own, own_features
 from trad_array.scoring.embeddings.encoder import ENCODERS
 
 # Modules with a function `part(settings)`, in the order of the page; imported when they run.
-PARTS = ("comparison",)
+PARTS = ("day", "recorded", "comparison")
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "detection-results.md"
+# What the last run of each part found: parts may be run one by one, and in different sizes.
+LAST = rows.RESULTS / "detection-parts"
 
 _INTRO = """# Detection: what has been measured
 
@@ -33,37 +38,46 @@ _INTRO = """# Detection: what has been measured
 the sounds that are none; the coordinates of the layouts are assumed. Real cabins have sounds that no simulation here
 has.*
 
-Measured on {machine}, {form}, seed {seed}. Training, tuning and test share no take and no seed."""
+Training, tuning and test share no take and no seed.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run, print, write."""
     settings, names, write = _settings(arguments)
     try:
-        parts = [import_module(name).part(settings) for name in names]
+        parts = {name: import_module(name).part(settings) for name in names}
     except KeyboardInterrupt:
         _say("\nstopped, nothing was written")
         return 130
-    for part in parts:
+    for part in parts.values():
         print(f"\n{part.table}")
     if not write:
-        print("\n" + "\n".join(rows.lines([row for part in parts for row in part.quoted])))
-        _say("nothing was written: --no-write, or only a part was run")
+        print("\n" + "\n".join(rows.lines([row for part in parts.values() for row in part.quoted])))
+        _say("nothing was written: --no-write, or not all systems were run")
         return 0
     write_results(parts, settings)
     return 0
 
 
-def write_results(parts: Sequence[Part], settings: Settings) -> None:
-    rows.write("detection", [r for p in parts for r in p.rows], quoted=[r for p in parts for r in p.quoted])
-    figures = DOCS / "figures"
-    figures.mkdir(parents=True, exist_ok=True)
-    for part in parts:
+def write_results(parts: Mapping[str, Part], settings: Settings) -> None:
+    """Keep what was found, and put results, page and README together from the last run of every part."""
+    form = f"amounts {settings.amount}" if settings.amount else "full form" if settings.full else "quick form"
+    LAST.mkdir(parents=True, exist_ok=True)
+    (DOCS / "figures").mkdir(parents=True, exist_ok=True)
+    for name, part in parts.items():
+        record = {
+            "page": f"{part.page}\n\n*{rows.machine()}; {form}, seed {settings.seed}.*",
+            "rows": [asdict(row) for row in part.rows],
+            "quoted": [row.name for row in part.quoted],
+        }
+        (LAST / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
         if part.draw is not None:
-            part.draw(figures)
-    form = "full form" if settings.full else "quick form"
-    intro = _INTRO.format(machine=rows.machine(), form=form, seed=settings.seed)
-    PAGE.write_text("\n\n".join([intro, *(part.page for part in parts)]) + "\n", encoding="utf-8")
+            part.draw(DOCS / "figures")
+    kept = [json.loads(path.read_text("utf-8")) for path in (LAST / f"{name}.json" for name in PARTS) if path.exists()]
+    found = [(rows.Row(**row), row["name"] in part["quoted"]) for part in kept for row in part["rows"]]
+    rows.write("detection", [row for row, _ in found], quoted=[row for row, quoted in found if quoted])
+    PAGE.write_text("\n\n".join([_INTRO, *(part["page"] for part in kept)]) + "\n", encoding="utf-8")
     print(f"written: {PAGE}")
 
 
@@ -79,13 +93,15 @@ def _settings(arguments: Sequence[str] | None) -> tuple[Settings, tuple[str, ...
     parser.add_argument("--encoder", action="append", default=[], metavar="NAME=PATH", help="weights of an encoder")
     parser.add_argument("--systems", nargs="+", default=[], metavar="NAME", help="only these, by their first letters")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--amount", default="", help="of a day: eight numbers, see day.Amount")
     parser.add_argument("--no-write", action="store_true", help="print only")
     options = parser.parse_args(arguments)
     if options.seed in TUNING_SEEDS or options.seed < 0:
-        parser.error("--seed: expected 0 or more, and none of 100 to 105 and 200 to 205, which constants and systems "
-                     "were chosen with")  # fmt: skip
+        parser.error("--seed: expected 0 or more, and none of 100 to 105, 200 to 205 and 300 to 305, which constants, "
+                     "systems and thresholds were chosen with")  # fmt: skip
     if options.workers < 1:
         parser.error("--workers: expected at least 1")
+    _check_amount(parser, options.amount)
     _check_also(parser, options.also)
     settings = Settings(
         size=FULL if options.full else QUICK,
@@ -95,9 +111,17 @@ def _settings(arguments: Sequence[str] | None) -> tuple[Settings, tuple[str, ...
         also=tuple(options.also),
         encoders=_encoders(parser, options.encoder),
         only=tuple(options.systems),
+        amount=options.amount,
     )
-    whole = tuple(options.parts) == PARTS and not options.systems
-    return settings, tuple(options.parts), whole and not options.no_write
+    return settings, tuple(options.parts), not options.systems and not options.no_write
+
+
+def _check_amount(parser: argparse.ArgumentParser, text: str) -> None:
+    if text:
+        try:
+            Amount.parsed(text)
+        except ValueError as trouble:
+            parser.error(f"--amount: {trouble}")
 
 
 def _check_also(parser: argparse.ArgumentParser, also: Sequence[str]) -> None:

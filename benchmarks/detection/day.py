@@ -7,7 +7,7 @@ cell. What is counted are alarms: a map that puts the sound in a cell, or a soun
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
 import numpy as np
@@ -55,8 +55,16 @@ class Amount:
     wrong: int
     pairs: int
 
+    @classmethod
+    def parsed(cls, text: str) -> "Amount":
+        """From eight numbers with commas between them, in the order above; raises ValueError for anything else."""
+        numbers = [float(part) for part in text.split(",")]
+        if len(numbers) != len(fields(cls)) or min(numbers) < 0:
+            raise ValueError(f"expected {len(fields(cls))} numbers from 0, found {text!r}")
+        return cls(*numbers[:5], *(round(number) for number in numbers[5:]))
 
-QUICK = Amount(0.5, 0.25, 180.0, 180.0, 360.0, 24, 16, 10)
+
+QUICK = Amount(0.3, 0.0, 120.0, 120.0, 240.0, 20, 10, 8)
 FULL = Amount(7.0, 3.5, 3600.0, 7200.0, 7200.0, 200, 100, 60)
 
 
@@ -75,7 +83,7 @@ def part(settings: Settings) -> Part:
     """See `command`."""
     from day_tables import day_part
 
-    amount = FULL if settings.full else QUICK
+    amount = Amount.parsed(settings.amount) if settings.amount else FULL if settings.full else QUICK
     tasks = list(_tasks(amount, settings.seed))
     heard = results_of(work, tasks, workers=settings.workers, label="a day and its vents", price=_price)
     return day_part([(task, h) for task, found in zip(tasks, heard, strict=True) for h in found], amount)
@@ -83,7 +91,7 @@ def part(settings: Settings) -> Part:
 
 def work(task: Task) -> list[Heard]:
     """What the chain says about a take."""
-    chain = _chain(task.layout)
+    chain = chain_of(task.layout)
     rng = rng_of(f"day {task.group}", chain.layout, task.kind, seed=task.seed, number=task.number)
     if task.kind != VENT:
         return [_everyday(chain, task, rng)]
@@ -106,6 +114,8 @@ def _tasks(amount: Amount, seed: int) -> Iterator[Task]:
 
 def n_short(kind: str, days: float) -> int:
     """How many of a kind are heard for so many days."""
+    if days == 0:
+        return 0
     return max(round(SHORT[kind] * days), AT_LEAST if days >= 1 else 4)
 
 
@@ -144,7 +154,7 @@ def _around(task: Task) -> Surroundings:
 
 
 @lru_cache(maxsize=8)
-def _chain(name: str) -> Chain:
+def chain_of(name: str) -> Chain:
     """The default chain, once for each process."""
     return make_chain(load_layout(name))
 

@@ -16,6 +16,7 @@ class Settings:
     seed, workers : see `command`
     also : detectors of one's own, "file.py:Class"; encoders : paths of weights by the name of the encoder
     only : first letters of the names of systems to run, () for all
+    amount : how much of a day is heard, see `day.Amount.parsed`, "" for what the form says
     """
 
     size: Size = QUICK
@@ -25,6 +26,7 @@ class Settings:
     also: tuple[str, ...] = ()
     encoders: Mapping[str, str] = field(default_factory=dict)
     only: tuple[str, ...] = ()
+    amount: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ def _fooled_most(f: Figures) -> str:
 
 def rows_of(results: "Results") -> Iterator[Row]:
     """All numbers of the comparison."""
-    yield from quoted_goals(results)
+    yield from quoted(results)
     for what, aucs in zip(("", ", first second"), results.limit, strict=True):
         for db, estimate in aucs.items():
             label = f"{LIMIT}: frame AUC, shifted domain, {db:g} dB, mean of 0.5 s{what}"

@@ -192,6 +192,7 @@ def test_results_page_and_pictures_are_written(bench, tiny, tmp_path, monkeypatc
         (rows, "README", readme),
         (command, "DOCS", tmp_path),
         (command, "PAGE", tmp_path / "detection-results.md"),
+        (command, "LAST", tmp_path / "results" / "detection-parts"),
     ):
         monkeypatch.setattr(module, name, value)
     assert command.main(["--no-write"]) == 0
