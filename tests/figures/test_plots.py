@@ -53,7 +53,7 @@ ELSEWHERE = made_map(shares(R1C04=0.1, R1C05=0.05), 0.85)
         (DOUBTFUL, "Cell R1C04, 50 % (elsewhere 20 %; 90 % set also R1C05)"),
         # Four cells at 73 mm: 219 mm from the first to the last.
         (UNKNOWN, "Cannot tell: 4 cells within 0.22 m (best R1C04, 30 %)"),
-        (ELSEWHERE, "Heard, not placed in a cell (elsewhere 85 %, perhaps fan; best cell R1C04)"),
+        (ELSEWHERE, "Heard, not from a cell: elsewhere, perhaps fan; best cell R1C04"),
         (None, "row-corners: 13 cells, 4 microphones (assumed positions)"),
     ],
 )

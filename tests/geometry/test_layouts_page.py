@@ -10,7 +10,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "layouts.md").read_text(encoding="u
 
 
 def test_the_example_can_be_loaded(tmp_path):
-    example, listed, _ = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    example, listed, *_ = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     (tmp_path / "my-array.toml").write_text(example)
     layout = load_layout(tmp_path / "my-array.toml")
     assert (layout.id, layout.n_cells, layout.n_mics, layout.guard_names) == ("my-array", 13, 4, ("fan",))
@@ -20,7 +20,7 @@ def test_the_example_can_be_loaded(tmp_path):
 
 
 def test_many_packs_can_be_loaded(tmp_path):
-    example, _, packs = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    example, *_, packs = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     wide = example.replace("max_m = [6.0", "max_m = [16.0").replace("2.8]", "4.8]", 1)
     (tmp_path / "packs.toml").write_text(wide + packs)
     layout = load_layout(tmp_path / "packs.toml")

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import trad_array_cli.learn as learn_module
+from trad_array.localization.gate import Gate
 from trad_array.records import Recording
 from trad_array.site import read_site
 
@@ -47,7 +48,7 @@ def test_forced_thresholds_are_said_to_be_forced_and_used_by_localize_and_monito
     for command in (("localize", vent_day), ("monitor", "--fast", "--replay", vent_day)):
         code, told, said = cli(*command, "--layout", LAYOUT.id, "--site", out, "--fail-on", "alarm")
         assert code == 10, said
-    text = out.read_text(encoding="utf-8").replace("value = 2.5", "value = 45.0", 1)
+    text = out.read_text(encoding="utf-8").replace(f"value = {Gate().threshold}", "value = 45.0", 1)
     out.write_text(text, encoding="utf-8")
     assert cli("localize", vent_day, "--layout", LAYOUT.id, "--site", out, "--fail-on", "alarm")[0] == 0
     code, _, said = cli("localize", vent_day, "--layout", "row-corners", "--site", out)

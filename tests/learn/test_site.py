@@ -12,6 +12,7 @@ from trad_array.detection.calibration import Calibration
 from trad_array.detection.threshold import Maxima
 from trad_array.errors import AudioError, ConfigError
 from trad_array.events import events_of
+from trad_array.localization.gate import Gate
 from trad_array.plugins import make_localizer
 from trad_array.records import Recording
 from trad_array.site import apply_site, read_site, write_site
@@ -276,10 +277,11 @@ def test_learning_from_real_recordings_ends_in_a_site(everyday, with_vent):
     )
     (odd,) = learned.abnormal
     assert odd.name == "b.wav"
-    assert 17.9 < odd.at_s < 18.1
+    # A vent that begins softly is taken up as a faint sound, half a second before it is loud.
+    assert 17.4 < odd.at_s < 18.1
     assert odd.at_s < odd.end_s < 22.0
     assert learned.site.hours == pytest.approx((50.0 - (odd.end_s - odd.at_s)) / 3600.0)
     assert len(learned.site.sounds.values) >= 2
-    assert learned.site.sounds.values.max() < 2.5 == learned.site.gate.value
+    assert learned.site.sounds.values.max() < Gate().threshold == learned.site.gate.value
     assert math.isfinite(learned.site.levels.middle.sum())
     assert isinstance(learned.site.sounds, Maxima)

@@ -168,7 +168,8 @@ def alarm_odds(window: Window, placed: Placed, chain: Chain) -> float:
     """The highest threshold of the gate at which this map would still have raised an alarm; -inf when none would.
 
     A map lets a sound through when its log-odds are above the threshold. A second event, and a sound too faint for the
-    trigger, must have one cell that is probable enough, and so much more than the threshold.
+    trigger, must have one cell that is probable enough, and so much more than the threshold. A second event may need
+    the halves of its stretch as well, which are not asked here: its odds are an upper limit.
     """
     cell_map = placed.cell_map
     if cell_map is None:
