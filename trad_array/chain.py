@@ -21,7 +21,6 @@ from trad_array.localization.faint_watch import (
     from_a_cell,
     loud,
     take_up,
-    without_absorbed,
 )
 from trad_array.localization.localizer import Localizer
 from trad_array.localization.place import Placed, place
@@ -121,7 +120,7 @@ class Chain:
             return self._after_gap(state, block)
         hearing, heard = self.hearing.step(state.hearing, block)
         fs = self.features.fs
-        candidates = _while_quiet(heard, state.watch)
+        candidates = () if self.hearing.events.exhaustive else _while_quiet(heard, state.watch)
         windows = self._windows(heard.detections)
         for candidate in candidates:
             windows += self.window.around_faint(candidate.onset, fs=fs)
@@ -129,9 +128,11 @@ class Chain:
         watch = begin(state.watch, watched, heard.ended, rule=self.window, fs=fs)
         watch, later = plan(watch, until=block.end, watch=self.watch, rule=self.window, fs=fs)
         ring, cuts = cut_step(state.ring, block, windows + later, keep=self._keep())
-        judged = self._judged(watch, take_up(state.faint, candidates), heard.detections, cuts)
+        faint = take_up(state.faint, candidates, heard.faint_ended)
+        judged = self._judged(watch, faint, heard.detections, cuts)
         watch, ended = finished(judged.watch, heard_until=block.end)
         faint, heard = _told(heard, judged, ended)
+        faint = _still_absorbing(faint, watch, ring)
         return ChainState(hearing, ring, watch, faint), StepOutput(heard, judged.placed, judged.every)
 
     def finish(self, state: ChainState) -> StepOutput:
@@ -139,7 +140,7 @@ class Chain:
         heard = self.hearing.finish(state.hearing)
         watch = begin(state.watch, (), heard.ended, rule=self.window, fs=self.features.fs)
         cuts = flush_cuts(state.ring, self._windows(heard.detections))
-        judged = self._judged(watch, state.faint, heard.detections, cuts)
+        judged = self._judged(watch, take_up(state.faint, (), heard.faint_ended), heard.detections, cuts)
         _, ended = finished(judged.watch, heard_until=None)
         return StepOutput(_told(heard, judged, ended)[1], judged.placed, judged.every)
 
@@ -246,10 +247,18 @@ def _while_quiet(heard: Heard, watch: WatchState) -> tuple[Detection, ...]:
 
 def _told(heard: Heard, judged: _Judged, ended: tuple[Ended, ...]) -> tuple[FaintWatch, Heard]:
     """What a step tells, once it is known which loud onsets belong to faint events."""
-    lasting = tuple(x for x in heard.lasting if x.onset not in judged.faint.absorbed)
-    faint, over = without_absorbed(judged.faint, heard.ended)
-    faint, faint_over = faint_ends(faint, heard.faint_ended)
+    absorbed = judged.faint.absorbed
+    lasting = tuple(x for x in heard.lasting if x.onset not in absorbed)
+    over = tuple(end for end in heard.ended if end.onset not in absorbed)
+    faint, faint_over = faint_ends(judged.faint)
     return faint, replace(heard, detections=judged.detections, lasting=lasting, ended=over + ended + faint_over)
+
+
+def _still_absorbing(faint: FaintWatch, watch: WatchState, ring: RingState) -> FaintWatch:
+    """Forget loud onsets that nothing will speak of any more: no window waits for them, and they are over."""
+    named = {window.onset for window in ring.waiting} | {window.parent for window in ring.waiting}
+    named |= {sound.detection.onset for sound in watch.sounds}
+    return replace(faint, absorbed=tuple(onset for onset in faint.absorbed if onset in named))
 
 
 def make_chain(

@@ -8,17 +8,18 @@ import pytest
 from trad_array.audio.files import blocks
 from trad_array.chain import make_chain, run
 from trad_array.detection.faint import FaintRule
+from trad_array.detection.listed import Listed
 from trad_array.detection.trigger import Trigger
 from trad_array.events import events_of
 from trad_array.features import FeatureSpec
 from trad_array.localization.faint_watch import (
+    FaintEvent,
     FaintWatch,
     FaintWatchRule,
     faint_ends,
     from_a_cell,
     loud,
     take_up,
-    without_absorbed,
 )
 from trad_array.localization.place import Placed
 from trad_array.records import CellMap, Detection, Ended, Fused, Scores
@@ -109,7 +110,7 @@ def placed(onset_s, *, best=0.9, elsewhere=0.1, final=False, heard_s=1.0):
 
 
 def watched(*onsets_s):
-    return take_up(FaintWatch(), tuple(detection(onset_s) for onset_s in onsets_s))
+    return take_up(FaintWatch(), tuple(detection(onset_s) for onset_s in onsets_s), ())
 
 
 def with_event(onset_s=3.0):
@@ -120,8 +121,9 @@ def test_a_candidate_from_a_cell_is_an_event_from_then_on():
     state, event, told = from_a_cell(watched(3.0), placed(3.0), rule=RULE)
     assert told
     assert (event.onset, event.decided_at) == (3 * FS, 4 * FS)  # known once the map is
-    assert (state.candidates, state.events) == ((), (event,))
-    assert from_a_cell(state, placed(3.0, heard_s=2.0, final=True), rule=RULE) == (state, None, True)
+    assert (state.candidates, state.events) == ((), (FaintEvent(event),))
+    state, again, told = from_a_cell(state, placed(3.0, heard_s=2.0, final=True), rule=RULE)
+    assert (again, told, state.events) == (None, True, (FaintEvent(event, settled=True),))
 
 
 @pytest.mark.parametrize("why", [{"best": 0.2, "elsewhere": 0.7}, {"best": 0.4, "elsewhere": 0.2}])
@@ -144,14 +146,18 @@ def test_a_sound_that_becomes_loud_soon_after_is_the_same_event(later_s, new):
     state, told = loud(with_event(), detection(onset_s, after_s=0.1), rule=RULE, fs=FS)
     assert told is new
     assert state.absorbed == (() if new else (round(onset_s * FS),))
-    state, ends = without_absorbed(state, (ended(onset_s, 9.0),))
-    assert [end.onset for end in ends] == ([round(onset_s * FS)] if new else [])
-    assert state.absorbed == ()
+
+
+def test_a_sound_that_becomes_loud_after_the_end_is_an_event_of_its_own():
+    """What counts is when the end was certain, however late it is looked at."""
+    over = take_up(with_event(), (), (ended(3.0, 3.5),))  # certain at 4.5 s
+    assert loud(over, detection(4.0, after_s=0.4), rule=RULE, fs=FS)[1] is False
+    assert loud(over, detection(4.0, after_s=0.5), rule=RULE, fs=FS)[1] is True
 
 
 def test_a_candidate_that_becomes_loud_is_not_heard_twice():
     before, after = detection(3.0, after_s=0.5), detection(3.9)
-    state = take_up(FaintWatch(), (before, after))
+    state = take_up(FaintWatch(), (before, after), ())
     state, told = loud(state, detection(3.4, after_s=0.2), rule=RULE, fs=FS)
     assert told
     assert state.candidates == (after,)
@@ -159,20 +165,22 @@ def test_a_candidate_that_becomes_loud_is_not_heard_twice():
 
 
 def test_an_end_before_the_map_is_told_when_the_map_makes_it_an_event():
-    state, told = faint_ends(watched(3.0, 4.0), (ended(3.0, 3.7), ended(1.0, 1.5)))
+    state, told = faint_ends(take_up(watched(3.0, 4.0), (), (ended(3.0, 3.7), ended(1.0, 1.5))))
     assert told == ()
     assert [end.onset for end in state.over] == [3 * FS]  # the other one is nobody's
     state, event, _ = from_a_cell(state, placed(3.0), rule=RULE)
     assert event is not None
-    state, told = faint_ends(state, ())
+    state, told = faint_ends(state)
     assert told == (ended(3.0, 3.7),)
-    assert (state.events, state.over) == ((), ())
+    assert faint_ends(state)[1] == ()  # once
 
 
-def test_an_end_after_the_map_is_told_at_once_and_once():
-    state, told = faint_ends(with_event(), (ended(3.0, 7.0),))
-    assert told == (ended(3.0, 7.0),)
-    assert faint_ends(state, ())[1] == ()
+def test_an_event_that_is_over_still_waits_for_its_last_map():
+    state, told = faint_ends(take_up(with_event(), (), (ended(3.0, 3.5),)))
+    assert told == (ended(3.0, 3.5),)
+    state, _, known = from_a_cell(state, placed(3.0, heard_s=2.0, final=True), rule=RULE)
+    assert known
+    assert faint_ends(state) == (FaintWatch(), ())
 
 
 def heard(recording, layout=LAYOUT):
@@ -189,6 +197,40 @@ def test_a_hiss_too_faint_for_the_trigger_is_one_alarm_from_its_cell(hiss, seed)
     assert (event.level, event.cell_map.best) == ("alarm", CELL)
     assert event.detection.onset / FS == pytest.approx(3.0, abs=0.55)
     assert event.ended.end / FS == pytest.approx(6.0, abs=0.55)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("size", [512, 2048, 200_000])
+def test_a_short_faint_hiss_is_told_to_its_end(hiss, seed, size):
+    """It is over before its last map, and the last map still settles it."""
+    hiss.rng = np.random.default_rng([6, seed])
+    recording = hiss.recording(LAYOUT, LAYOUT.cells[CELL], seconds=9.0, spans_s=((3.0, 3.5),), snr_db=FAINT_DB + 2.0)
+    outputs = list(run(make_chain(LAYOUT), blocks(recording, size=size)))
+    began = {d.onset for output in outputs for d in output.heard.detections}
+    assert [event.detection.onset for event in events_of(outputs)] == sorted(began)
+    assert len(began) == 1
+
+
+def test_a_loud_part_that_ends_before_its_window_belongs_to_the_faint_event_all_the_same(hiss):
+    """A click in a faint hiss: its own end comes long before its last window is complete."""
+    hiss.rng = np.random.default_rng([5, 2])
+    place_m = LAYOUT.cells[CELL]
+    sounds = [(place_m, 3.0, 9.0, FAINT_DB), (place_m, 5.0, 5.2, 10.0)]
+    recording = hiss.several(LAYOUT, sounds, seconds=12.0)
+    chain = make_chain(LAYOUT)
+    quick = chain.with_events(Trigger.for_features(chain.features, release_s=0.05))
+    found = [list(events_of(run(quick, blocks(recording, size=size)))) for size in (512, 4096, 200_000)]
+    for (event,) in found:
+        assert event.detection.onset == found[0][0].detection.onset
+        assert event.cell_map.best == CELL
+
+
+def test_where_a_person_has_named_all_events_no_faint_sound_is_one(hiss):
+    hiss.rng = np.random.default_rng([5, 0])
+    recording = hiss.recording(LAYOUT, LAYOUT.cells[CELL], seconds=9.0, spans_s=((3.0, 6.0),), snr_db=FAINT_DB)
+    chain = make_chain(LAYOUT, events=Listed(((0, 16_000),)))
+    (event,) = events_of(run(chain, blocks(recording, size=2048)))
+    assert event.detection.onset == 0
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -16,6 +16,7 @@ from trad_array.array_calibration.calibrate import HeardSound
 from trad_array.array_calibration.known import VENT_SIGMA_M, KnownSound
 from trad_array.errors import AudioError
 from trad_array.events import SCHEMA
+from trad_array.records import CELL
 from trad_array_geometry import Layout
 
 # Pair delays that miss a common set of arrival times by more than this are peaks of different paths (our choice).
@@ -44,7 +45,9 @@ def sounds_from_events(layout: Layout, records: Iterable[Mapping[str, Any]], *, 
         if not isinstance(record, Mapping) or record.get("schema") != SCHEMA:
             continue
         try:
-            if record["level"] != "alarm" or record["best"] is None or not record["tdoa_us"]:
+            # An alarm may also be a sound that lasts and is placed nowhere; events of earlier versions say no verdict.
+            from_a_cell = record["level"] == "alarm" and record.get("verdict", CELL) == CELL
+            if not from_a_cell or record["best"] is None or not record["tdoa_us"]:
                 continue
             at_s, place = float(record["onset_s"]), layout.cells[layout.cell_index(str(record["best"]))]
             times_s = _arrival_times(layout, record["tdoa_us"])

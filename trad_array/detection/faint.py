@@ -6,6 +6,7 @@ a cell, and is forgotten otherwise.
 """
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -37,8 +38,9 @@ class FaintRule:
     trigger: Trigger = field(default_factory=lambda: Trigger(on=1.1, off=0.6, hold_frames=2, release_frames=31))
 
     @classmethod
+    @lru_cache(maxsize=16)
     def for_features(cls, spec: FeatureSpec) -> "FaintRule":
-        """The same rule for frames of another length."""
+        """The same rule for frames of another length; the same object each time, for it is asked for in every step."""
         trigger = Trigger.for_features(spec, on=1.1, off=0.6, hold_s=0.064, release_s=1.0)
         return cls(max(2, round(0.51 * spec.fs / spec.hop)), trigger)
 

@@ -55,6 +55,11 @@ class Listed:
         """See `EventRule`."""
         return 2
 
+    @property
+    def exhaustive(self) -> bool:
+        """See `EventRule`: a person has named them all."""
+        return True
+
     def window(self, detection: Detection) -> tuple[int, int] | None:
         """See `EventRule`."""
         return detection.onset, next(end for onset, end in self.events if onset == detection.onset)

@@ -69,6 +69,11 @@ class EventRule(Protocol):
         """Most frames that can pass between an onset and its detection."""
         ...
 
+    @property
+    def exhaustive(self) -> bool:
+        """Whether it names every event, so that no sound too faint for it can be one."""
+        ...
+
     def window(self, detection: Detection) -> tuple[int, int] | None:
         """First and last sample (exclusive) that the localizer shall hear, or None for its usual window."""
         ...
@@ -143,6 +148,11 @@ class Trigger:
     def lag_frames(self) -> int:
         """See `EventRule`."""
         return self.hold_frames + 1
+
+    @property
+    def exhaustive(self) -> bool:
+        """See `EventRule`."""
+        return False
 
     def window(self, detection: Detection) -> tuple[int, int] | None:
         """See `EventRule`."""

@@ -22,49 +22,53 @@ class FaintWatchRule:
 
 
 @dataclass(frozen=True, slots=True)
+class FaintEvent:
+    """A faint sound that a map has put in a cell.
+
+    detection : what is told of it
+    settled : its last map is made; ended : its end is told
+    """
+
+    detection: Detection
+    settled: bool = False
+    ended: bool = False
+
+    @property
+    def onset(self) -> int:
+        """The detection's onset, samples."""
+        return self.detection.onset
+
+
+@dataclass(frozen=True, slots=True)
 class FaintWatch:
     """What is known of faint sounds.
 
     candidates : sounds that may still become events
-    over : ends of candidates that were over before their maps were made
-    events : faint events that are on
-    absorbed : loud onsets that belong to one of these
+    events : those that became events and are not over, or wait for their last map
+    over : ends of candidates and events, as far as they are known
+    absorbed : loud onsets that belong to an event
     """
 
     candidates: tuple[Detection, ...] = ()
+    events: tuple[FaintEvent, ...] = ()
     over: tuple[Ended, ...] = ()
-    events: tuple[Detection, ...] = ()
     absorbed: tuple[int, ...] = ()
 
 
-def take_up(state: FaintWatch, candidates: tuple[Detection, ...]) -> FaintWatch:
-    """New faint sounds."""
-    return replace(state, candidates=state.candidates + candidates)
+def take_up(state: FaintWatch, candidates: tuple[Detection, ...], ended: tuple[Ended, ...]) -> FaintWatch:
+    """New faint sounds, and ends of these and of earlier ones."""
+    return replace(state, candidates=state.candidates + candidates, over=state.over + ended)
 
 
 def loud(state: FaintWatch, detection: Detection, *, rule: FaintWatchRule, fs: int) -> tuple[FaintWatch, bool]:
     """A sound has become loud: whether it is told as an event, for it may belong to a faint one that is on."""
-    if any(0 <= detection.onset - event.onset <= rule.same_s * fs for event in state.events):
+    now = detection.decided_at
+    over = {end.onset for end in state.over if end.decided_at <= now}
+    on = [event.onset for event in state.events if event.onset not in over]
+    if any(0 <= detection.onset - onset <= rule.same_s * fs for onset in on):
         return replace(state, absorbed=(*state.absorbed, detection.onset)), False
     # What is loud needs no second hearing as faint.
-    later = tuple(c for c in state.candidates if c.decided_at > detection.decided_at)
-    return replace(state, candidates=later), True
-
-
-def without_absorbed(state: FaintWatch, ended: tuple[Ended, ...]) -> tuple[FaintWatch, tuple[Ended, ...]]:
-    """Ends of loud events that are told of; the ends of those that belong to faint events are not."""
-    told = tuple(end for end in ended if end.onset not in state.absorbed)
-    over = {end.onset for end in ended}
-    return replace(state, absorbed=tuple(onset for onset in state.absorbed if onset not in over)), told
-
-
-def faint_ends(state: FaintWatch, faint_ended: tuple[Ended, ...]) -> tuple[FaintWatch, tuple[Ended, ...]]:
-    """Ends of the faint sounds that became events."""
-    over = {end.onset: end for end in (*state.over, *faint_ended)}
-    told = tuple(over[event.onset] for event in state.events if event.onset in over)
-    waiting = {candidate.onset for candidate in state.candidates}
-    events = tuple(event for event in state.events if event.onset not in over)
-    return replace(state, events=events, over=tuple(e for e in over.values() if e.onset in waiting)), told
+    return replace(state, candidates=tuple(c for c in state.candidates if c.decided_at > now)), True
 
 
 def from_a_cell(
@@ -72,15 +76,27 @@ def from_a_cell(
 ) -> tuple[FaintWatch, Detection | None, bool]:
     """Take the map of a faint sound: the event it makes, if any, and whether the map is to be told."""
     if any(event.onset == placed.onset for event in state.events):
-        return state, None, True
+        events = tuple(
+            replace(e, settled=e.settled or placed.final) if e.onset == placed.onset else e for e in state.events
+        )
+        return replace(state, events=events), None, True
     candidate = next((c for c in state.candidates if c.onset == placed.onset), None)
-    if candidate is None:
-        return state, None, False
     found = placed.cell_map
-    if found is not None and found.from_a_cell and found.probability[found.best] >= rule.probability:
-        detection = replace(candidate, decided_at=placed.heard_until)
-        candidates = tuple(c for c in state.candidates if c is not candidate)
-        return replace(state, candidates=candidates, events=(*state.events, detection)), detection, True
-    if placed.final:
-        state = replace(state, candidates=tuple(c for c in state.candidates if c is not candidate))
-    return state, None, False
+    passes = found is not None and found.from_a_cell and found.probability[found.best] >= rule.probability
+    if candidate is None or not (passes or placed.final):
+        return state, None, False
+    state = replace(state, candidates=tuple(c for c in state.candidates if c is not candidate))
+    if not passes:
+        return state, None, False
+    detection = replace(candidate, decided_at=placed.heard_until)
+    return replace(state, events=(*state.events, FaintEvent(detection, settled=placed.final))), detection, True
+
+
+def faint_ends(state: FaintWatch) -> tuple[FaintWatch, tuple[Ended, ...]]:
+    """Ends that are to be told now; what is over and wholly mapped is forgotten."""
+    over = {end.onset: end for end in state.over}
+    told = tuple(over[e.onset] for e in state.events if e.onset in over and not e.ended)
+    events = tuple(replace(e, ended=e.onset in over) for e in state.events)
+    left = tuple(e for e in events if not (e.ended and e.settled))
+    known = {c.onset for c in state.candidates} | {e.onset for e in left}
+    return replace(state, events=left, over=tuple(end for end in over.values() if end.onset in known)), told
