@@ -3,7 +3,7 @@
 The *training* corpus is a folder in the data set's form: cabins in one fan state and at one level, and vents in them
 for kinds that learn from both. The *tuning* takes choose between our own systems; their seed is nobody else's. The
 *test* takes are cabins in a fan state and at levels that training has not heard ("shifted domain"): vents, everyday
-sounds that are no vents, and nothing but the cabin. *Home* takes are vents in cabins like those of the training. The
+sounds that are no vents, and nothing but the cabin. *Home* takes are vents and cabins like those of the training. The
 name of the corpus is part of every take's seed, see `takes.rng_of`. All of it is simulated.
 """
 
@@ -52,7 +52,7 @@ class Size:
     training : normal recordings of 10 s, and as many with a vent; epochs : of networks, rounds of boosted trees
     tuning, vents, home : takes with a vent, over all layouts; longest_s : of the vents
     negatives : takes of each kind of everyday sound
-    normals : stretches of nothing but a cabin, of `normal_s` each
+    normals : stretches of nothing but a cabin, of `normal_s` each; at home half as many
     encoder_step : encoders of other people hear one window in so many
     training_encoders : recordings that encoders are given to learn from
     patch_hop : frames between the patches that the cnn is trained on
@@ -102,10 +102,15 @@ def places(suite: str, kind: str, n: int, *, seed: int) -> tuple[Place, ...]:
 
 
 def test_places(size: Size, *, seed: int) -> tuple[Place, ...]:
-    """Every take of the test: vents, everyday sounds, normal sound; and vents at home."""
+    """Every take of the test: vents, everyday sounds, normal sound; and vents and normal sound at home."""
     negatives = [place for kind in NEGATIVE_KINDS for place in places("test", kind, size.negatives, seed=seed)]
-    vents = (*places("test", VENT, size.vents, seed=seed), *places("home", VENT, size.home, seed=seed))
-    return (*vents, *negatives, *places("test", NORMAL, size.normals, seed=seed))
+    home = (*places("home", VENT, size.home, seed=seed), *places("home", NORMAL, size.normals // 2, seed=seed))
+    return (
+        *places("test", VENT, size.vents, seed=seed),
+        *negatives,
+        *places("test", NORMAL, size.normals, seed=seed),
+        *home,
+    )
 
 
 def tuning_places(size: Size) -> tuple[Place, ...]:

@@ -52,6 +52,7 @@ class Figures:
     auc : of single frames of single microphones, by SNR; auc_mean : the same with the causal mean of 0.5 s
     auc_early : so averaged, frames of the first second alone
     home, home_mean : at home, where training was; single frames, and averaged
+    home_normal : false alarms a day on normal sound at home, at 0.95 of the events at `ALARM_SNR_DB` there
     clip_auc, pauc : at `CLIP_SNR_DB`, of whole takes and of frames up to a false positive rate of 0.1
     threshold : `WANTED_PER_DAY` false alarms on normal sound, by the tail of its maxima; counted : how many were above
     recall : by SNR, events at that threshold: hits and their number
@@ -67,6 +68,7 @@ class Figures:
     auc_early: Mapping[float, Estimate]
     home: Mapping[float, Estimate]
     home_mean: Mapping[float, Estimate]
+    home_normal: Rate
     clip_auc: float | None
     pauc: float | None
     threshold: float
@@ -83,12 +85,12 @@ class Figures:
 
 def figures_of(told: Sequence[Told]) -> Figures:
     """All figures of one system from what it said of every take of the test."""
-    vents = [t for t in told if t.place.kind == VENT and t.place.suite != "home"]
     home = [t for t in told if t.place.suite == "home"]
+    told = [t for t in told if t.place.suite != "home"]
+    vents = [t for t in told if t.place.kind == VENT]
     events = [event for t in vents for event in t.events]
     negatives = [event for t in told if t.place.kind != VENT for event in t.events]
-    blocks = np.concatenate([t.blocks for t in told if t.blocks is not None]).astype(np.float64)
-    hours = sum(t.hours for t in told)
+    blocks, hours = _normal(told)
     by_snr = {snr_db: [event for event in events if event.snr_db == snr_db] for snr_db in SNRS_DB}
     threshold = tail_threshold(blocks, hours, per_day=WANTED_PER_DAY)
     peaks = _peaks(by_snr[ALARM_SNR_DB])
@@ -100,6 +102,7 @@ def figures_of(told: Sequence[Told]) -> Figures:
         auc_early=frame_aucs(vents, smoothed=True, early=True),
         home=frame_aucs(home, smoothed=False),
         home_mean=frame_aucs(home, smoothed=True),
+        home_normal=_at_home(home),
         clip_auc=_clip_auc(vents),
         pauc=_pauc(vents),
         threshold=threshold,
@@ -113,6 +116,17 @@ def figures_of(told: Sequence[Told]) -> Figures:
         everyday_curve=_everyday_curve(peaks, negatives, blocks, hours),
         hours=hours,
     )
+
+
+def _normal(told: Iterable[Told]) -> tuple[NDArray[np.float64], float]:
+    """Maxima of all blocks of normal sound, and its hours."""
+    blocks = [(t.blocks, t.hours) for t in told if t.blocks is not None]
+    return np.concatenate([peaks for peaks, _ in blocks]).astype(np.float64), sum(hours for _, hours in blocks)
+
+
+def _at_home(told: Sequence[Told]) -> Rate:
+    events = [event for t in told for event in t.events if event.snr_db == ALARM_SNR_DB]
+    return false_alarms_at_recall(_peaks(events), *_normal(told), RECALLS[0])
 
 
 def frame_aucs(told: Iterable[Told], *, smoothed: bool, early: bool = False) -> dict[float, Estimate]:

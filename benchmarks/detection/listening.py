@@ -23,9 +23,9 @@ from trad_array.learning.scored import Detector, require_finite
 from trad_array.records import Block, FloatArray, Scores
 from trad_array.scoring.embeddings.scorer import EmbeddingScorer
 
-# Levels at which frames are told apart; the others are for events only. At home one level says enough.
+# Levels at which frames are told apart; the others are for events only. At home one level of each says enough.
 FRAME_SNRS_DB = (-25.0, -20.0, -15.0)
-HOME_SNR_DB = -20.0
+HOME_SNRS_DB = (-20.0, -10.0)
 # A vent is loudest at first: the frames of its first second are told apart from the rest.
 EARLY_S = 1.0
 # Frames of the cabin count from so long before the onset; up to there all levels of a take are one sound, s.
@@ -132,7 +132,7 @@ def _hear_vent(trained: Trained, detector: Detector, take: Take, place: Place) -
     ear = Ear(detector, take.noise[:, : _begin(take)])
     quiet = ear.hear(take.noise[:, _begin(take) :])
     venting, clips, events = {}, {}, []
-    for snr_db in (HOME_SNR_DB,) if place.suite == "home" else SNRS_DB:
+    for snr_db in HOME_SNRS_DB if place.suite == "home" else SNRS_DB:
         said = ear.hear(take.at(snr_db).samples[:, _begin(take) :])
         own = _own(trained, said)
         events.append(_event(own, take, snr_db))

@@ -39,12 +39,15 @@ def _new(width: float, height: float) -> "Figure":
 
 
 def _curves(results: "Results", plot: Callable[..., "Axes"], what: str) -> "Figure":
-    figure = _new(15.0, 6.4)
+    figure = _new(15.0, 7.0)
     left, right = figure.subplots(1, 2, sharey=True)
     normal, everyday = _chosen_curves(results, "curve"), _chosen_curves(results, "everyday_curve")
     plot(normal, left, title="normal sound")
     plot(everyday, right, title="a day of everyday sounds")
-    right.get_legend().remove()
+    handles, labels = left.get_legend_handles_labels()
+    for ax in (left, right):
+        ax.get_legend().remove()
+    figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False)
     figure.suptitle(
         f"{what} at {ALARM_SNR_DB:g} dB against false alarms a day; simulated, cabins unlike those of the training"
     )
@@ -55,11 +58,11 @@ def _chosen_curves(results: "Results", which: str) -> Mapping[str, AlarmCurve]:
     """Ours, the one reading or back end of each kind that comes first, and detectors of one's own."""
     shown: dict[str, AlarmCurve] = {}
     kinds = set()
-    for trained in results.trained:
+    # Ours first: the first line is the widest.
+    for trained in sorted(results.trained, key=lambda t: not t.system.ours):
         system = trained.system
-        if trained.trouble is not None or (not system.ours and not system.own and system.kind in kinds):
-            continue
-        if system.ours and system.name != results.chosen:
+        again = system.kind in kinds and not system.own
+        if trained.trouble is not None or (system.name != results.chosen if system.ours else again):
             continue
         if not system.ours:
             kinds.add(system.kind)

@@ -4,9 +4,9 @@ import multiprocessing
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -52,11 +52,7 @@ def _unordered(
         return
     # Fresh processes: libraries with threads of their own do not survive a fork.
     with multiprocessing.get_context("spawn").Pool(workers, partial(_begin, prepare)) as pool:
-        yield from _numbered_results(pool, work, enumerate(tasks))
-
-
-def _numbered_results(pool: Any, work: Callable[[T], R], tasks: Iterable[tuple[int, T]]) -> Iterator[tuple[int, R]]:
-    yield from pool.imap_unordered(partial(_numbered, work), tasks)
+        yield from pool.imap_unordered(partial(_numbered, work), enumerate(tasks))
 
 
 def _numbered(work: Callable[[T], R], numbered: tuple[int, T]) -> tuple[int, R]:

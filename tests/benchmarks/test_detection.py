@@ -68,7 +68,10 @@ def planted(bench, *, heard, quiet_peaks):
     doors = [listening.Told("planted", place["door"], events=(event("door", p),)) for p in (12.0, 2.0, 2.0, 2.0)]
     rain = [listening.Told("planted", place["rain"], events=(event("rain", 2.0),))]
     normal = [listening.Told("planted", place["normal"], blocks=np.float32(quiet_peaks), hours=1.0)]
-    return vents + doors + rain + normal
+    at_home = corpus.Place("home", "vent", "row-corners", 1, 0)
+    home = [listening.Told("planted", at_home, events=(event("vent", 5.0, snr_db=-10.0),))]
+    home += [listening.Told("planted", at_home, blocks=np.array([1.0, 6.0, 1.0]), hours=0.5)]
+    return vents + doors + rain + normal + home
 
 
 def test_a_planted_detector_gets_the_figures_it_was_planted_with(bench):
@@ -78,6 +81,7 @@ def test_a_planted_detector_gets_the_figures_it_was_planted_with(bench):
     assert found.normal[0.95].threshold == 10.0
     assert (found.normal[0.95].count, found.normal[0.95].value) == (2, 48.0)
     assert found.normal[0.99].threshold == 1.0
+    assert (found.home_normal.threshold, found.home_normal.count, found.home_normal.value) == (5.0, 1, 48.0)
     assert found.everyday[0.95].value == pytest.approx(48.0 + 50 * 0.25)
     assert found.everyday[0.99].value == pytest.approx(48.0 + 50 + 120)
     assert found.everyday[0.95].low < found.everyday[0.95].value < found.everyday[0.95].high
@@ -163,7 +167,7 @@ def test_every_kind_of_part_a_has_a_row_and_weights_that_are_missing_are_told(be
 @pytest.fixture(scope="module")
 def tiny(bench):
     """A run of the real thing: two systems and one of one's own, a few takes."""
-    size = bench("corpus").Size(3, 1, 3, 2, 1, 1.0, 1, 1, 20.0, 4, 3, 16)
+    size = bench("corpus").Size(3, 1, 3, 2, 1, 1.0, 1, 2, 20.0, 4, 3, 16)
     settings = bench("parts").Settings(size=size, workers=1, also=(OWN,), only=("gaussian", "dasheng", "ours: excess"))
     return bench("comparison").part(settings)
 
