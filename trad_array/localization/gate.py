@@ -1,9 +1,10 @@
 """Does the sound come from a cell at all? The array as a gate, after the map and before the alarm.
 
 Spectra alone cannot tell a vent from an air tool or from rain; but a cell that vents is somewhere known. Five clues are
-weighed against each other, and the weights were fitted on simulated everyday sounds and vents that no table reports
-(benchmarks/detection/fit_gate.py). The gate grades, it swallows nothing: what it does not let through is told as a
-sound from elsewhere, from no single place, or as not placed.
+weighed against each other. The weights come from a logistic regression on simulated everyday sounds and vents, as
+benchmarks/detection/fit_gate.py makes them; threshold, margins and doubt are our choice on others. No table reports any
+of these. The gate grades, it swallows nothing: what it does not let through is told as a sound from elsewhere, from no
+single place, or as not placed.
 """
 
 from dataclasses import dataclass
