@@ -41,10 +41,10 @@ class Captured:
 
     def full_scale(self) -> FloatArray:
         """The samples as float32, full scale = 1."""
+        samples = self.samples.astype(np.float32, copy=False)
         if self.samples.dtype == np.float32:
-            return self.samples
-        bits = 8 * self.samples.dtype.itemsize
-        return self.samples.astype(np.float32) * np.float32(2.0 ** (1 - bits))
+            return samples
+        return samples * np.float32(2.0 ** (1 - 8 * self.samples.dtype.itemsize))
 
 
 @dataclass(frozen=True, slots=True)
