@@ -104,6 +104,8 @@ def command(
     from trad_array.site.record import calibrated
 
     today = _date(date)
+    if choice.config.site is not None:
+        raise click.UsageError(f"--config: expected no site, for that is what is learned, found {choice.config.site}")
     chain = choice.chain()
     old = _old(old_path, chain)
     _require_free(out, old_path)

@@ -1,7 +1,7 @@
 """What `localize`, `monitor` and `demo` have in common: options to a chain, recordings to events."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trad_array_cli.options import channel_map_option, layout_option, model_option, temperature_option
+from trad_array_cli.options import channel_map_option, config_option, layout_option, model_option, temperature_option
 from trad_array_cli.report import say
 
 if TYPE_CHECKING:
     from trad_array.chain import Chain
+    from trad_array.config import Config
     from trad_array_geometry import Layout
 
 DETECT, WHOLE = "detect", "whole"
@@ -25,21 +26,32 @@ def chain_options(function: Callable[..., int]) -> Callable[..., int]:
     @wraps(function)
     def command(
         *,
-        layout_name: str,
+        config_path: Path | None,
+        layout_name: str | None,
         model_path: Path | None,
         scorer: str | None,
-        fuser: str,
-        localizer: str,
+        fuser: str | None,
+        localizer: str | None,
         temperature_c: float | None,
-        release_s: float,
-        window_s: float,
+        release_s: float | None,
+        window_s: float | None,
         **others: Any,  # click's: the options that the command has beside these
     ) -> int:
-        from trad_array_geometry import load_layout
-
-        layout = load_layout(layout_name)
-        choice = ChainChoice(layout, model_path, scorer, fuser, localizer, temperature_c, release_s, window_s)
-        return function(choice=choice, **others)
+        if model_path and scorer:
+            raise click.UsageError("expected --model or --scorer, found both")
+        given: dict[str, Any] = {
+            "layout": layout_name,
+            "scorer.use": "excess" if model_path else scorer,
+            "fuser.use": fuser,
+            "localizer.use": localizer,
+            "temperature_c": temperature_c,
+            "trigger.release_s": release_s,
+            "localizer.window_s": window_s,
+        }
+        changes = {name: value for name, value in given.items() if value is not None}
+        if model_path or scorer:
+            changes["scorer.model"] = str(model_path) if model_path else None
+        return function(choice=_choice(config_path, changes), **others)
 
     for option in (
         channel_map_option(),
@@ -47,36 +59,29 @@ def chain_options(function: Callable[..., int]) -> Callable[..., int]:
         click.option(
             "--window-s",
             type=click.FloatRange(0.05, 10.0),
-            default=1.0,
-            show_default=True,
             metavar="S",
-            help="Seconds from the onset on that the localizer hears of a detected event.",
+            help="Seconds from the onset on that the localizer hears of a detected event.  [default: 1.0]",
         ),
         click.option(
             "--release-s",
             type=click.FloatRange(0.05, 60.0),
-            default=2.0,
-            show_default=True,
             metavar="S",
-            help="Quiet seconds that end an event; shorter tells clicks in quick succession apart.",
+            help="Quiet seconds that end an event; shorter tells clicks in quick succession apart.  [default: 2.0]",
         ),
         click.option(
             "--localizer",
-            default="robust",
-            show_default=True,
             metavar="NAME|FILE.py:CLASS",
-            help="Which localizer maps a detection.",
+            help="Which localizer maps a detection.  [default: robust]",
         ),
         click.option(
             "--fuser",
-            default="k-of-n",
-            show_default=True,
             metavar="NAME|FILE.py:CLASS",
-            help="How channels are fused: k-of-n, median, top-k-mean, or your own.",
+            help="How channels are fused: k-of-n, median, top-k-mean, or your own.  [default: k-of-n]",
         ),
         click.option("--scorer", metavar="NAME|FILE.py:CLASS", help="Scorer without a model file, e.g. your own."),
         model_option(),
-        layout_option(),
+        layout_option(required=False),
+        config_option(),
     ):
         command = option(command)
     return command
@@ -88,44 +93,43 @@ _CHECKED_CELLS = 500
 
 @dataclass(frozen=True, slots=True)
 class ChainChoice:
-    """What a person chose with `chain_options`."""
+    """What a person chose with `chain_options`: the file's settings with those of the command line over them."""
 
+    config: "Config"
     layout: "Layout"
-    model_path: Path | None
-    scorer: str | None
-    fuser: str
-    localizer: str
-    temperature_c: float | None
-    release_s: float
-    window_s: float
 
     @property
     def model_name(self) -> str:
         """What events say about the scorer."""
-        return str(self.model_path) if self.model_path else self.scorer or "excess"
+        return self.config.model_name
+
+    def with_changes(self, changes: Mapping[str, Any]) -> "ChainChoice":
+        """The choice with further settings, named with dots, those that are None left alone."""
+        from trad_array.settings import changed
+
+        return replace(self, config=changed(self.config, {k: v for k, v in changes.items() if v is not None}))
+
+    def with_site(self, path: Path | None) -> "ChainChoice":
+        """The choice with what was learned on site, if a file was named."""
+        return self.with_changes({"site": None if path is None else str(path)})
 
     def chain(self) -> "Chain":
         """The chain of these parts; raises errors of the library about names and files that do not fit."""
-        from trad_array.chain import make_chain
-        from trad_array.detection.trigger import Trigger
-        from trad_array.localization.cut import CutRule
-        from trad_array.plugins import make_fuser, make_localizer, make_scorer
-        from trad_array.scoring import load_model
+        from trad_array.config import chain_of
 
-        if self.model_path and self.scorer:
-            raise click.UsageError("expected --model or --scorer, found both")
         _warn_of_alike_cells(self.layout)
-        own = self.scorer not in (None, "excess")
-        chain = make_chain(
-            self.layout,
-            model=load_model(self.model_path) if self.model_path else None,
-            scorer=make_scorer(str(self.scorer)) if own else None,
-            fuser=make_fuser(self.fuser),
-            localizer=make_localizer(self.localizer),
-            temperature_c=self.temperature_c,
-        )
-        chain = chain.with_events(Trigger.for_features(chain.features, release_s=self.release_s))
-        return replace(chain, window=CutRule(window_s=self.window_s))
+        return chain_of(self.config, self.layout)
+
+
+def _choice(config_path: Path | None, changes: Mapping[str, Any]) -> ChainChoice:
+    """The settings of a file, if one was named, and over them those of the command line."""
+    from trad_array.config import Config, layout_of, read_config
+    from trad_array.settings import changed
+
+    if config_path is None and "layout" not in changes:
+        raise click.UsageError("Missing option '--layout'.")
+    config = changed(Config() if config_path is None else read_config(config_path), changes)
+    return ChainChoice(config, layout_of(config))
 
 
 def site_option(function: Callable[..., int]) -> Callable[..., int]:
@@ -137,15 +141,6 @@ def site_option(function: Callable[..., int]) -> Callable[..., int]:
         metavar="FILE.toml",
         help="What `trad-array learn` found on site; without it the shipped thresholds.",
     )(function)
-
-
-def with_site(chain: "Chain", site_path: Path | None) -> "Chain":
-    """The chain with what was learned on site, if a file was named."""
-    if site_path is None:
-        return chain
-    from trad_array.site import apply_site, read_site
-
-    return apply_site(read_site(site_path), chain, name=str(site_path))
 
 
 def _warn_of_alike_cells(layout: "Layout") -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trad_array_cli.figures import check_suffix, numbered, save_aligned, save_heatmap
-from trad_array_cli.listening import DETECT, WHOLE, ChainChoice, chain_options, site_option, with_progress, with_site
+from trad_array_cli.listening import DETECT, WHOLE, ChainChoice, chain_options, site_option, with_progress
 from trad_array_cli.main import ALARM_FOUND, BAD_INPUT, OK, SOME_FAILED
 from trad_array_cli.options import json_option
 from trad_array_cli.report import emit, event_line, fault_line, say
@@ -75,7 +75,7 @@ def command(
     """
     check_suffix(heatmap)
     check_suffix(aligned)
-    chain = with_site(choice.chain(), site_path)
+    chain = choice.with_site(site_path).chain()
     records: list[dict[str, Any]] = []
     failed = 0
     for text in recordings:

@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "learn": "Set the thresholds of a site from hours of its normal sound.",
     "heatmap": "Draw the cells of an event by probability.",
     "spectrogram": "Draw recordings as mel spectrograms, side by side.",
+    "config": "Show, check and describe files of settings.",
     "layouts": "List, show, draw and check array layouts.",
     "calibrate": "Find where the microphones really are, or whether a recording fits the layout.",
     "simulate": "Make recordings in simulated rooms.",

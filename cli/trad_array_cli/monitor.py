@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trad_array_cli.listening import ChainChoice, chain_options, site_option, with_progress, with_site
+from trad_array_cli.listening import ChainChoice, chain_options, site_option, with_progress
 from trad_array_cli.main import ALARM_FOUND, OK
 from trad_array_cli.options import json_option
 from trad_array_cli.report import emit, event_line, fault_json, fault_line, place_words, say
@@ -58,7 +58,7 @@ def command(
     from trad_array.chain import run
     from trad_array.events import OpenEvents, Origin, event_step
 
-    chain = with_site(choice.chain(), site_path)
+    chain = choice.with_site(site_path).chain()
     source = find_source(replay, channels=choice.layout.mic_channels, channel_map=channel_map)
     origin = Origin(source=replay, model=choice.model_name)
     told, alarms, heard_s = OpenEvents(), set[int](), 0.0

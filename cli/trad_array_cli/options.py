@@ -24,6 +24,17 @@ def layout_option(*, required: bool = True, default: str | None = None) -> Calla
     return option(required=required) if default is None else option(default=default, show_default=True)
 
 
+def config_option() -> Callable[[F], F]:
+    """`--config`: settings of a file, over which those of the command line stand."""
+    return click.option(
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path),
+        metavar="FILE.toml",
+        help="Settings, see `trad-array config`; what is given on the command line counts more.",
+    )
+
+
 def seed_option() -> Callable[[F], F]:
     """`--seed`: every random thing follows from it."""
     return click.option(

@@ -41,6 +41,10 @@ class Table:
         """Whether the file gives this key."""
         return key in self._values
 
+    def offer(self, key: str) -> None:
+        """Say that this key may be given; for keys without a default."""
+        self._taken.append(key)
+
     def number(
         self, key: str, *, default: float | None = None, low: float = -math.inf, high: float = math.inf
     ) -> float:
@@ -77,6 +81,30 @@ class Table:
         if not good or not all(_is_finite_number(v) for v in value):
             raise self.fail(key, f"expected {size} numbers like [{', '.join(['0.0'] * size)}], found {shown(value)}")
         return tuple(float(v) for v in value)
+
+    def flag(self, key: str, *, default: bool | None = None) -> bool:
+        """A truth value."""
+        value = self._take(key, default, "true or false")
+        if not isinstance(value, bool):
+            raise self.fail(key, f"expected true or false, found {shown(value)}")
+        return value
+
+    def texts(self, key: str, *, default: Sequence[str] | None = None) -> tuple[str, ...]:
+        """A list of non-empty strings."""
+        value = self._take(key, default, "a list of texts")
+        if not isinstance(value, list | tuple) or not all(isinstance(v, str) and v.strip() for v in value):
+            raise self.fail(key, f'expected a list of texts like ["one", "two"], found {shown(value)}')
+        return tuple(value)
+
+    def wholes(
+        self, key: str, *, default: Sequence[int] | None = None, low: int = 0, high: int = 1_000_000
+    ) -> tuple[int, ...]:
+        """A list of whole numbers between `low` and `high`, both allowed."""
+        value = self._take(key, default, "a list of whole numbers")
+        good = isinstance(value, list | tuple) and all(isinstance(v, int) and not isinstance(v, bool) for v in value)
+        if not good or not all(low <= v <= high for v in value):
+            raise self.fail(key, f"expected a list of whole numbers, {_range(low, high)}, found {shown(value)}")
+        return tuple(value)
 
     def table(self, key: str, *, required: bool = True) -> "Table":
         """A sub-table; an empty one when it is absent and not required."""

@@ -113,7 +113,10 @@ class Trigger:
         release_s: float = 2.0,
         verify_s: float = 2.0,
     ) -> "Trigger":
-        """The same rule for frames of another length: what counts is how long a sound lasts (120 s at most)."""
+        """The same rule for frames of another length: what counts is how long a sound lasts.
+
+        It is taken for the background after 120 s, or half a minute after it was verified, whatever is later.
+        """
         per_s = spec.fs / spec.hop
         hold_frames = max(1, round(hold_s * per_s))
         return cls(
@@ -122,7 +125,7 @@ class Trigger:
             hold_frames=hold_frames,
             release_frames=max(1, round(release_s * per_s)),
             verify_frames=round(verify_s * per_s),
-            max_frames=max(round(120.0 * per_s), hold_frames + 1),
+            max_frames=max(round(max(120.0, verify_s + 30.0) * per_s), hold_frames + 1),
             fresh=spec.hop,
             old=spec.n_fft - spec.hop,
         )
