@@ -5,6 +5,7 @@ TradArrayError
   ConfigError     settings that do not go together            (also ValueError)
   AudioError      wrong channels, rate, length, NaN           (also ValueError)
   WeightsError    a model file is damaged or does not fit     (also ValueError)
+  ControlError    no watch answers, or it refuses
   MissingExtra    a package that this step needs is not installed
 """
 
@@ -23,6 +24,10 @@ class WeightsError(TradArrayError, ValueError):
     """A model file is damaged, of the wrong kind, or does not fit the features."""
 
 
+class ControlError(TradArrayError):
+    """No running watch answers, or it refuses what was asked."""
+
+
 class MissingExtra(TradArrayError):
     """A package that this step needs is not installed; the message says which extra brings it."""
 
@@ -30,4 +35,4 @@ class MissingExtra(TradArrayError):
         super().__init__(f'{package} is not installed: pip install "trad-array[{extra}]"')
 
 
-__all__ = ["AudioError", "ConfigError", "LayoutError", "MissingExtra", "TradArrayError", "WeightsError"]
+__all__ = ["AudioError", "ConfigError", "ControlError", "LayoutError", "MissingExtra", "TradArrayError", "WeightsError"]
