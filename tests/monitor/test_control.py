@@ -36,9 +36,9 @@ def asked(path: Path, request: dict, server: ControlServer, how) -> dict:
 
     thread = threading.Thread(target=client)
     thread.start()
-    while not server.answer(how):
+    while thread.is_alive():
+        server.answer(how)
         thread.join(0.01)
-    thread.join(5.0)
     if isinstance(found[0], Exception):
         raise found[0]
     return found[0]
