@@ -5,6 +5,7 @@ TradArrayError
   ConfigError     settings that do not go together            (also ValueError)
   AudioError      wrong channels, rate, length, NaN           (also ValueError)
   WeightsError    a model file is damaged or does not fit     (also ValueError)
+  DeviceError     no such sound card, or it fell silent
   MissingExtra    a package that this step needs is not installed
 """
 
@@ -23,6 +24,18 @@ class WeightsError(TradArrayError, ValueError):
     """A model file is damaged, of the wrong kind, or does not fit the features."""
 
 
+class DeviceError(TradArrayError):
+    """A sound card is not there, cannot be opened, or gives nothing.
+
+    hopeless : nothing in this process can bring it back, since the audio library itself hangs; the process should end
+        with an error and be started again by whoever looks after it
+    """
+
+    def __init__(self, message: str, *, hopeless: bool = False) -> None:
+        super().__init__(message)
+        self.hopeless = hopeless
+
+
 class MissingExtra(TradArrayError):
     """A package that this step needs is not installed; the message says which extra brings it."""
 
@@ -30,4 +43,4 @@ class MissingExtra(TradArrayError):
         super().__init__(f'{package} is not installed: pip install "trad-array[{extra}]"')
 
 
-__all__ = ["AudioError", "ConfigError", "LayoutError", "MissingExtra", "TradArrayError", "WeightsError"]
+__all__ = ["AudioError", "ConfigError", "DeviceError", "LayoutError", "MissingExtra", "TradArrayError", "WeightsError"]
