@@ -169,12 +169,13 @@ class SoundCard:
         self.open()
         quiet_since = told_s = self._clock()
         while not self._closed.is_set():
-            heard = self._next()
+            line = self._line  # once: `close` may take it away at any time
+            heard = self._next(line)
             now = self._clock()
-            if heard is not None:
+            if line is not None and heard is not None:
                 quiet_since = told_s = now
                 self._again_s, self._reason = self._rule.again_s, f"sound card {self._device!r}: no sound"
-                yield self._captured(heard, now)
+                yield self._captured(line, heard, now)
                 continue
             self._mend(now)
             if now - told_s >= 1.0:
@@ -196,21 +197,21 @@ class SoundCard:
             if thread.is_alive():
                 _leave_driver_alone()
 
-    def _next(self) -> _Heard | None:
+    def _next(self, line: _Line | None) -> _Heard | None:
         """What comes next; None when nothing came for a moment."""
-        if self._line is None:
+        if line is None:
             self._closed.wait(0.1)
             return None
         try:
-            return self._line.heard.get(timeout=0.25)
+            return line.heard.get(timeout=0.25)
         except queue.Empty:
             return None
 
-    def _captured(self, heard: _Heard, now: float) -> Captured:
+    def _captured(self, line: _Line, heard: _Heard, now: float) -> Captured:
         """The sound of one callback, with its place in the stream."""
         place, rule, frames = self._place, self._clock_rule, len(heard.samples)
         lost = heard.dropped
-        if place.line is not self._line:
+        if place.line is not line:
             # The first sound of a stream: after a recovery it is placed by the clock of the stream before.
             if place.clock is not None:
                 due = place.clock.index_at(heard.at_s, fs=rule.fs) - frames
@@ -222,7 +223,7 @@ class SoundCard:
             clock, more = clock_step(rule, place.clock, clock_s=heard.at_s, heard=place.index + lost + frames)
             lost += more
         start = place.index + lost
-        self._place = _Place(start + frames, clock, self._line)
+        self._place = _Place(start + frames, clock, line)
         counts = self._counts
         self._counts = replace(
             counts,
