@@ -5,6 +5,9 @@ TradArrayError
   ConfigError     settings that do not go together            (also ValueError)
   AudioError      wrong channels, rate, length, NaN           (also ValueError)
   WeightsError    a model file is damaged or does not fit     (also ValueError)
+  DeviceError     no such sound card, or it fell silent
+  StoreError      events cannot be kept: disk full, read-only or gone, or another monitor writes there
+  OutputError     an output did not take a message
   ControlError    no watch answers, or it refuses
   MissingExtra    a package that this step needs is not installed
 """
@@ -24,6 +27,26 @@ class WeightsError(TradArrayError, ValueError):
     """A model file is damaged, of the wrong kind, or does not fit the features."""
 
 
+class DeviceError(TradArrayError):
+    """A sound card is not there, cannot be opened, or gives nothing.
+
+    hopeless : nothing in this process can bring it back, since the audio library itself hangs; the process should end
+        with an error and be started again by whoever looks after it
+    """
+
+    def __init__(self, message: str, *, hopeless: bool = False) -> None:
+        super().__init__(message)
+        self.hopeless = hopeless
+
+
+class StoreError(TradArrayError):
+    """What is to be kept cannot be written or read; the message names the path and the cause."""
+
+
+class OutputError(TradArrayError):
+    """An output did not take a message; it will be offered again."""
+
+
 class ControlError(TradArrayError):
     """No running watch answers, or it refuses what was asked."""
 
@@ -35,4 +58,15 @@ class MissingExtra(TradArrayError):
         super().__init__(f'{package} is not installed: pip install "trad-array[{extra}]"')
 
 
-__all__ = ["AudioError", "ConfigError", "ControlError", "LayoutError", "MissingExtra", "TradArrayError", "WeightsError"]
+__all__ = [
+    "AudioError",
+    "ConfigError",
+    "ControlError",
+    "DeviceError",
+    "LayoutError",
+    "MissingExtra",
+    "OutputError",
+    "StoreError",
+    "TradArrayError",
+    "WeightsError",
+]

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -25,6 +26,8 @@ CHANNEL_FIELD = "{channel}"
 MIN_FS, MAX_FS = 8_000, 384_000
 # A header that promises this much was written by a program that did not know the length yet.
 _UNKNOWN_LENGTH = 0x7FFF_0000
+# What holds the samples of a file without loss; those not named are read as float32.
+_OWN_DTYPE = {"PCM_U8": "int16", "PCM_S8": "int16", "PCM_16": "int16", "PCM_24": "int32", "PCM_32": "int32"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +135,31 @@ class RecordingReader:
                 yield Block(samples=np.ascontiguousarray(samples.T), start=start, fs=self.fs)
                 start += len(samples)
 
+    def own_blocks(self, *, block_s: float = 1.0) -> Iterator[tuple[int, NDArray[Any]]]:
+        """The recording as it is stored: index of the first sample and samples, (n, n_mics), at the file's own rate.
+
+        They are int16 where no file has more than 16 bits, int32 where all hold integers, float32 otherwise.
+
+        Raises
+        ------
+        AudioError
+            If a sample is not a number, or the file ends before its header says.
+        """
+        kinds = {_OWN_DTYPE.get(sound.subtype, "float32") for sound in self._sounds}
+        dtype = next(kind for kind in ("float32", "int32", "int16") if kind in kinds)
+        for sound, path in zip(self._sounds, self._source.files, strict=True):
+            _rewind(sound, path, to=0)
+        size = max(1, round(block_s * self.file_fs))
+        for at in range(0, self.file_samples, size):
+            yield at, self._read(min(size, self.file_samples - at), at, dtype)
+
     @property
     def _n_mics(self) -> int:
         return len(self._source.channels) or len(self._sounds)
 
-    def _read(self, n: int, at: int) -> NDArray[np.float32]:
+    def _read(self, n: int, at: int, dtype: str = "float32") -> NDArray[Any]:
         """The next n samples, shape (n, n_mics)."""
-        parts = [_read(sound, path, n) for sound, path in zip(self._sounds, self._source.files, strict=True)]
+        parts = [_read(sound, path, n, dtype) for sound, path in zip(self._sounds, self._source.files, strict=True)]
         samples = parts[0][:, list(self._source.channels)] if self._source.channels else np.concatenate(parts, axis=1)
         if not np.isfinite(samples).all():
             row, mic = np.argwhere(~np.isfinite(samples))[0]
@@ -287,10 +308,10 @@ def _rewind(sound: soundfile.SoundFile, path: Path, *, to: int) -> None:
         raise AudioError(f"{path}: damaged or truncated: {trouble.error_string.rstrip('.')}") from trouble
 
 
-def _read(sound: soundfile.SoundFile, path: Path, n: int) -> NDArray[np.float32]:
+def _read(sound: soundfile.SoundFile, path: Path, n: int, dtype: str) -> NDArray[Any]:
     """The next n samples of all channels, shape (n, channels)."""
     try:
-        samples: NDArray[np.float32] = sound.read(n, dtype="float32", always_2d=True)
+        samples: NDArray[Any] = sound.read(n, dtype=dtype, always_2d=True)
     except soundfile.LibsndfileError as trouble:
         raise AudioError(f"{path}: damaged or truncated: {trouble.error_string.rstrip('.')}") from trouble
     if len(samples) < n:
