@@ -45,16 +45,16 @@ class FaultKind:
 # Suspicions take longer than 100 s by intent: what a loud event does for minutes must raise none.
 _TABLE = (
     FaultKind("no-audio", "no sound arrives, or all microphones are silent", 4.0, 3.0, NO_AUDIO_S),
-    FaultKind("lost-audio", "samples were lost", 0.0, 60.0, NO_AUDIO_S),
+    FaultKind("lost-audio", "samples were lost", 0.0, 60.0, ANY_S),
     FaultKind("mic-silent", "the microphone is digitally silent", 15.0, 10.0, CHANNEL_S),
     FaultKind("mic-flat", "the microphone is stuck at one value", 15.0, 10.0, CHANNEL_S),
     FaultKind("mic-clipped", "the microphone is overloaded", 20.0, 20.0, CHANNEL_S, supervisory=True),
     FaultKind("mic-level", "the microphone's level is not what it long was", 600.0, 300.0, 1_800.0, supervisory=True),
     FaultKind(
-        "mic-differs", "the microphone hears less or more than the others", 300.0, 300.0, 900.0, supervisory=True
+        "mic-differs", "the microphone hears less or more than the others", 600.0, 300.0, 900.0, supervisory=True
     ),
-    FaultKind("mic-lag", "the channel is late against the others", 600.0, 600.0, 3_600.0),
-    FaultKind("mics-swapped", "two channels look exchanged", 600.0, 600.0, 3_600.0),
+    FaultKind("mic-lag", "the channel is late against the others", 1_200.0, 1_200.0, 3_600.0),
+    FaultKind("mics-swapped", "two channels look exchanged", 1_200.0, 1_200.0, 3_600.0),
     FaultKind("clock-drift", "the sound card's clock drifts", 60.0, 60.0, ANY_S, supervisory=True),
     FaultKind("slow", "the watch does not keep up with the sound", 5.0, 10.0, CHANNEL_S),
     FaultKind("disk", "little space is left on the disk", 0.0, 10.0, ANY_S),
