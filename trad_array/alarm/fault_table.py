@@ -1,0 +1,77 @@
+"""Every fault of the array that the watch knows: what it says, after how long it is shown and its end is shown."""
+
+from dataclasses import dataclass
+
+# Hard limits: no audio, one channel, any fault. Our own, modelled on the practice of fire panels.
+NO_AUDIO_S, CHANNEL_S, ANY_S = 10.0, 30.0, 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class FaultChange:
+    """A fault that was raised, or that is over.
+
+    code : as in `fault_table`
+    subject : microphone, output, or "" when it concerns the whole array
+    raised : False when it is over
+    detail : one line for a person
+    """
+
+    code: str
+    subject: str
+    raised: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class FaultKind:
+    """One row of the table.
+
+    code : its name
+    says : what a person reads
+    after_s : s, for which it must hold before it is raised; s of sound for what is heard, else of the clock
+    restored_s : s, for which all must be well before it is over
+    limit_s : s, within which it is shown at the latest; the same holds for its end
+    supervisory : a suspicion or a limit of use that is to be looked at; the array still hears
+    """
+
+    code: str
+    says: str
+    after_s: float
+    restored_s: float
+    limit_s: float
+    supervisory: bool = False
+
+
+# Suspicions take longer than 100 s by intent: what a loud event does for minutes must raise none.
+_TABLE = (
+    FaultKind("no-audio", "no sound arrives, or all microphones are silent", 4.0, 3.0, NO_AUDIO_S),
+    FaultKind("lost-audio", "samples were lost", 0.0, 60.0, ANY_S),
+    FaultKind("mic-silent", "the microphone is digitally silent", 15.0, 10.0, CHANNEL_S),
+    FaultKind("mic-flat", "the microphone is stuck at one value", 15.0, 10.0, CHANNEL_S),
+    FaultKind("mic-clipped", "the microphone is overloaded", 20.0, 20.0, CHANNEL_S, supervisory=True),
+    FaultKind("mic-level", "the microphone's level is not what it long was", 600.0, 300.0, 1_800.0, supervisory=True),
+    FaultKind(
+        "mic-differs", "the microphone hears less or more than the others", 600.0, 300.0, 900.0, supervisory=True
+    ),
+    FaultKind("mic-lag", "the channel is late against the others", 1_200.0, 1_200.0, 3_600.0),
+    FaultKind("mics-swapped", "two channels look exchanged", 1_200.0, 1_200.0, 3_600.0),
+    FaultKind("clock-drift", "the sound card's clock drifts", 60.0, 60.0, ANY_S, supervisory=True),
+    FaultKind("slow", "the watch does not keep up with the sound", 5.0, 10.0, CHANNEL_S),
+    FaultKind("disk", "little space is left on the disk", 0.0, 10.0, ANY_S),
+    FaultKind("output", "an output does not work", 0.0, 0.0, ANY_S),
+    FaultKind("store", "events cannot be stored", 0.0, 0.0, ANY_S),
+    FaultKind(
+        "not-localizable", "too few microphones work to name a cell; alarms are still raised", 0.0, 0.0, CHANNEL_S
+    ),
+)
+_BY_CODE = {kind.code: kind for kind in _TABLE}
+
+
+def fault_table() -> tuple[FaultKind, ...]:
+    """All faults, in the order in which they are documented."""
+    return _TABLE
+
+
+def fault_kind(code: str) -> FaultKind:
+    """The row of a code; a code that is not in the table is a fault that is shown at once."""
+    return _BY_CODE.get(code) or FaultKind(code, code, 0.0, 0.0, ANY_S)
