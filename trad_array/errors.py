@@ -5,6 +5,8 @@ TradArrayError
   ConfigError     settings that do not go together            (also ValueError)
   AudioError      wrong channels, rate, length, NaN           (also ValueError)
   WeightsError    a model file is damaged or does not fit     (also ValueError)
+  StoreError      events cannot be kept: disk full, read-only or gone, or another monitor writes there
+  OutputError     an output did not take a message
   MissingExtra    a package that this step needs is not installed
 """
 
@@ -23,6 +25,14 @@ class WeightsError(TradArrayError, ValueError):
     """A model file is damaged, of the wrong kind, or does not fit the features."""
 
 
+class StoreError(TradArrayError):
+    """What is to be kept cannot be written or read; the message names the path and the cause."""
+
+
+class OutputError(TradArrayError):
+    """An output did not take a message; it will be offered again."""
+
+
 class MissingExtra(TradArrayError):
     """A package that this step needs is not installed; the message says which extra brings it."""
 
@@ -30,4 +40,13 @@ class MissingExtra(TradArrayError):
         super().__init__(f'{package} is not installed: pip install "trad-array[{extra}]"')
 
 
-__all__ = ["AudioError", "ConfigError", "LayoutError", "MissingExtra", "TradArrayError", "WeightsError"]
+__all__ = [
+    "AudioError",
+    "ConfigError",
+    "LayoutError",
+    "MissingExtra",
+    "OutputError",
+    "StoreError",
+    "TradArrayError",
+    "WeightsError",
+]
