@@ -12,6 +12,8 @@ from trad_array.errors import StoreError
 
 # Ends the names of what is not finished, or about to be removed; nobody reads such files and folders.
 PART = ".part"
+# Before that, in the name of what is being replaced.
+OLD = ".old"
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -56,9 +58,9 @@ def size_of(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def hide(folder: Path) -> Path:
+def hide(folder: Path, *, tag: str = "") -> Path:
     """Give a folder a name that nobody reads, at once; return it."""
-    hidden = folder.with_name(folder.name + PART)
+    hidden = folder.with_name(f"{folder.name}{tag}{PART}")
     if hidden.exists():
         shutil.rmtree(hidden)
     folder.rename(hidden)

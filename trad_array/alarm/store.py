@@ -59,6 +59,7 @@ class Store:
         self._trouble: str | None = None
         self._trouble_is_full = False
         self._to_check = True
+        self._closed = False
         self._said: list[str] = []
         self.dropped = 0
         try:
@@ -90,6 +91,7 @@ class Store:
             try:
                 self.retry()
             finally:
+                self._closed = True
                 self._disconnect()
                 self._lock.close()
 
@@ -362,6 +364,8 @@ class Store:
     def _connected(self) -> sqlite3.Connection:
         """The open file; opened anew when it is no longer the one under its name."""
         path = self.folder / FILE
+        if self._closed:
+            raise OSError("the store is closed")
         if self._db is not None:
             if _identity(path) == self._identity:
                 return self._db

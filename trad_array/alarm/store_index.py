@@ -7,13 +7,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trad_array.alarm.disk import PART, size_of
+from trad_array.alarm.disk import OLD, PART, size_of
 from trad_array.alarm.store_file import transaction, utc_now
 from trad_array.alarm.store_records import indexed_write
 
 
 def clear_half_written(bundles: Path) -> list[Path]:
-    """Remove what nobody finished writing or removing; only while nobody writes there."""
+    """Remove what nobody finished writing or removing; only while nobody writes there.
+
+    A bundle that was about to be replaced comes back.
+    """
+    for old in bundles.glob(f"*{OLD}{PART}"):
+        before = old.with_name(old.name.removesuffix(f"{OLD}{PART}"))
+        if not before.exists():
+            old.rename(before)
     halves = sorted(bundles.glob(f"*{PART}"))
     for half in halves:
         shutil.rmtree(half)
