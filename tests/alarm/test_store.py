@@ -73,7 +73,9 @@ def test_numbers_of_messages_only_grow_also_over_restarts(tmp_path):
 
 
 def test_a_second_monitor_on_the_same_folder_is_refused_until_the_first_ends(tmp_path):
-    hold = "import sys; from trad_array.alarm.store import Store; s = Store(sys.argv[1]); print('up', flush=True); input()"
+    hold = (
+        "import sys; from trad_array.alarm.store import Store; s = Store(sys.argv[1]); print('up', flush=True); input()"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", hold, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
