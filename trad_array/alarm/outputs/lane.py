@@ -23,6 +23,7 @@ class LaneRule:
         is set aside and offered again every `longest_retry_s`
     stuck_s : s, after which an output that does not return counts as broken
     in_memory : messages; those beyond it are read from the disk again
+    without_disk : messages in memory while the disk refuses them
     """
 
     first_retry_s: float = 1.0
@@ -30,6 +31,7 @@ class LaneRule:
     tries: int = 5
     stuck_s: float = 10.0
     in_memory: int = 256
+    without_disk: int = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +283,8 @@ class Lane:
         newest = {kind_of(item.message): item for item in self._queue if item.seq is None}
         queue = [item for item in self._queue if item.seq is not None or newest[kind_of(item.message)] is item]
         must = [item for item in queue if item.seq is not None]
-        if len(must) > self._rule.in_memory:
+        on_disk = self._store.waiting == 0
+        if len(must) > (self._rule.in_memory if on_disk else self._rule.without_disk):
             self._behind = True
             queue = [item for item in queue if item.seq is None]
         self._queue = deque(queue)
