@@ -1,0 +1,363 @@
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from trad_array.alarm.outputs import make_output
+from trad_array.alarm.outputs.dispatch import Dispatcher, DispatchRule, waits_on_disk
+from trad_array.alarm.outputs.json_lines import JsonStream
+from trad_array.alarm.outputs.lane import LaneRule
+from trad_array.alarm.store import Store
+from trad_array.errors import ConfigError, OutputError
+
+from .conftest import event, fault
+
+FAST = DispatchRule(LaneRule(first_retry_s=0.02, longest_retry_s=0.05, tries=3, stuck_s=0.2, in_memory=8))
+HEARTBEAT = {"schema": "trad-array/heartbeat/1"}
+
+
+class Wall:
+    """An output that a test can break, make slow, or have refuse some messages."""
+
+    def __init__(self, name="wall"):
+        self.name = name
+        self.got, self.refuse = [], lambda message: False
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def send(self, message):
+        self.gate.wait()
+        if self.refuse(message):
+            raise OutputError(f"{self.name}: no line")
+        self.got.append(message)
+
+    def close(self):
+        self.gate.set()
+
+    @property
+    def names(self):
+        return [m.get("id") or m.get("n") or m["schema"].split("/")[1] for m in self.got]
+
+
+def until(condition, seconds=5.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.002)
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_message_is_on_the_disk_before_any_output_has_it(tmp_path):
+    seen = []
+
+    class Looks(Wall):
+        def send(self, message):
+            seen.append([e.id for e in store.events()])
+
+    with Store(tmp_path) as store:
+        dispatcher = Dispatcher(store, [Looks()])
+        dispatcher.dispatch(event("a"))
+        until(lambda: seen)
+        dispatcher.close()
+    assert seen == [["a"]]
+
+
+def test_messages_arrive_within_milliseconds_and_in_order(tmp_path):
+    wall, late_s, sent_s = Wall(), [], {}
+    wall.send = lambda m: late_s.append(time.perf_counter() - sent_s[m["id"]])
+    with Store(tmp_path) as store:
+        dispatcher = Dispatcher(store, [wall])
+        for k in range(30):
+            sent_s[f"e{k}"] = time.perf_counter()
+            dispatcher.dispatch(event(f"e{k}"))
+            until(lambda k=k: len(late_s) == k + 1)
+        dispatcher.close()
+    assert sorted(late_s)[15] < 0.05
+
+
+def test_a_broken_output_gets_everything_later_in_order_and_stops_nobody(tmp_path):
+    good, bad = Wall("good"), Wall("bad")
+    bad.refuse = lambda m: True
+    with Store(tmp_path) as store:
+        dispatcher = Dispatcher(store, [good, bad], rule=FAST)
+        for k in range(30):
+            dispatcher.dispatch(event(f"e{k}") if k % 2 else fault("flat", n=k))
+        until(lambda: len(good.got) == 30)
+        state = {s.name: s for s in dispatcher.states()}
+        assert (state["good"].ok, state["bad"].ok, state["bad"].reason) == (True, False, "bad: no line")
+        assert state["bad"].waiting == 30
+        bad.refuse = lambda m: False
+        until(lambda: len(bad.got) == 30)
+        assert bad.got == good.got
+        until(lambda: all(s.ok and not s.waiting for s in dispatcher.states()))
+        dispatcher.close()
+
+
+def test_what_did_not_arrive_is_delivered_after_a_restart_before_what_is_new(tmp_path):
+    wall = Wall()
+    wall.refuse = lambda m: True
+    with Store(tmp_path) as store:
+        dispatcher = Dispatcher(store, [wall], rule=FAST)
+        for k in range(20):
+            dispatcher.dispatch(event(f"e{k}"))
+        dispatcher.dispatch(HEARTBEAT)
+        dispatcher.close()
+    wall = Wall()
+    with Store(tmp_path) as store:
+        dispatcher = Dispatcher(store, [wall], rule=FAST)
+        dispatcher.dispatch(event("new"))
+        until(lambda: len(wall.got) == 21)
+        assert wall.names == [*(f"e{k}" for k in range(20)), "new"]
+        dispatcher.close()
+        assert store.outbox_size() == 0
+
+
+def test_of_heartbeats_and_reports_only_the_newest_waits(tmp_path):
+    wall = Wall()
+    wall.refuse = lambda m: True
+    with Store(tmp_path) as store:
+        dispatcher = Dispatcher(store, [wall], rule=FAST)
+        dispatcher.dispatch(fault("flat"))
+        until(lambda: not dispatcher.states()[0].ok)
+        for k in range(100):
+            dispatcher.dispatch({**HEARTBEAT, "n": f"h{k}"})
+            dispatcher.dispatch(event(f"r{k}", level="report"))
+        assert dispatcher.states()[0].waiting == 3
+        wall.refuse = lambda m: False
+        until(lambda: len(wall.got) == 3)
+        assert wall.names == ["fault", "h99", "r99"]
+        assert len(store.events()) == 100
+        dispatcher.close()
+
+
+def test_the_end_of_an_alert_must_arrive_although_it_is_a_report_by_then(tmp_path):
+    assert waits_on_disk(event("x", level="report"), announced=True)
+    assert not waits_on_disk(event("x", level="report"), announced=False)
+    assert not waits_on_disk(HEARTBEAT, announced=False)
+    wall = Wall()
+    wall.refuse = lambda m: True
+    with Store(tmp_path) as store:
+        dispatcher = Dispatcher(store, [wall], rule=FAST)
+        dispatcher.dispatch(event("x", level="alert"))
+        dispatcher.dispatch({**event("x", level="report"), "state": "end"})
+        dispatcher.dispatch(event("y", level="report"))
+        assert [m["level"] for _, m in store.outbox("wall")] == ["alert", "report"]
+        dispatcher.close()
+
+
+def test_a_single_message_that_is_refused_does_not_hold_up_those_after_it(tmp_path):
+    wall = Wall()
+    wall.refuse = lambda m: m.get("id") == "poison"
+    with Store(tmp_path) as store:
+        dispatcher = Dispatcher(store, [wall], rule=FAST)
+        for name in ("a", "poison", "b", "c"):
+            dispatcher.dispatch(event(name))
+        until(lambda: len(wall.got) == 3)
+        assert wall.names == ["a", "b", "c"]
+        until(lambda: dispatcher.states()[0].refused == 1)
+        (state,) = dispatcher.states()
+        assert (state.ok, state.waiting) == (False, 1)
+        wall.refuse = lambda m: False
+        until(lambda: dispatcher.states()[0].ok)
+        assert wall.names == ["a", "b", "c", "poison"]
+        until(lambda: store.outbox_size() == 0)
+        dispatcher.close()
+
+
+def test_an_output_that_hangs_is_seen_and_stops_neither_the_others_nor_the_end(tmp_path):
+    good, slow = Wall("good"), Wall("slow")
+    slow.gate.clear()
+    with Store(tmp_path) as store:
+        dispatcher = Dispatcher(store, [slow, good], rule=FAST)
+        began = time.monotonic()
+        for k in range(50):
+            dispatcher.dispatch(event(f"e{k}"))
+        until(lambda: len(good.got) == 50)
+        until(lambda: not dispatcher.states()[0].ok)
+        assert "has not taken a message" in dispatcher.states()[0].reason
+        slow.gate.set()
+        until(lambda: len(slow.got) == 50)
+        assert slow.got == good.got
+        slow.gate.clear()
+        dispatcher.dispatch(event("last"))
+        dispatcher.close(within_s=0.1)
+        assert time.monotonic() - began < 10
+
+
+def test_an_output_of_somebody_else_may_have_mistakes(tmp_path):
+    wall = Wall()
+    mistakes = [KeyError("x"), ZeroDivisionError()]
+    wall.refuse = lambda m: mistakes and (_ for _ in ()).throw(mistakes.pop())
+    with Store(tmp_path) as store:
+        dispatcher = Dispatcher(store, [wall], rule=FAST)
+        dispatcher.dispatch(event("a"))
+        until(lambda: wall.names == ["a"])
+        dispatcher.close()
+
+
+def test_with_a_disk_that_is_gone_the_outputs_are_told_all_the_same(tmp_path):
+    wall, folder = Wall(), tmp_path / "kept"
+    with Store(folder) as store:
+        dispatcher = Dispatcher(store, [wall], rule=FAST)
+        dispatcher.dispatch(event("a"))
+        folder.rename(tmp_path / "away")
+        for k in range(20):
+            dispatcher.dispatch(event(f"e{k}"))
+        until(lambda: len(wall.got) == 21)
+        assert store.trouble is not None
+        (tmp_path / "away").rename(folder)
+        assert store.retry()
+        assert len(store.events()) == 21
+        until(lambda: store.outbox_size() == 0)
+        dispatcher.close()
+    assert wall.names == ["a", *(f"e{k}" for k in range(20))]
+
+
+def test_what_waits_too_long_or_for_nobody_goes_and_is_told(tmp_path):
+    wall, old = Wall(), Wall("old")
+    old.refuse = lambda m: True
+    with Store(tmp_path) as store:
+        dispatcher = Dispatcher(store, [wall, old], rule=FAST)
+        for k in range(5):
+            dispatcher.dispatch(event(f"e{k}"))
+        until(lambda: len(wall.got) == 5)
+        dispatcher.close()
+        dispatcher = Dispatcher(store, [again := Wall()], rule=FAST)
+        (message,) = dispatcher.tidy()
+        assert (message["output"], message["number"]) == ("old", 5)
+        until(lambda: again.names == ["deletion"])
+        assert dispatcher.tidy() == ()
+        dispatcher.close()
+
+
+def test_json_lines_are_appended_and_rotated(tmp_path):
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"n": -1}\n{"torn')
+    output = make_output(f"json:{path}", rotate_bytes=400, rotate_files=2)
+    for n in range(40):
+        output.send({"n": n, "pad": "x" * 50})
+    output.close()
+    names = sorted(p.name for p in tmp_path.iterdir())
+    assert names == ["events.jsonl", "events.jsonl.1", "events.jsonl.2"]
+    assert all((tmp_path / name).stat().st_size <= 400 for name in names)
+    kept = [m["n"] for name in reversed(names) for m in lines(tmp_path / name)]
+    assert kept == list(range(kept[0], 40))
+    assert len(kept) > 10
+
+
+def test_a_line_that_a_power_cut_left_open_is_ended_and_a_file_moved_away_is_begun_anew(tmp_path):
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"n": 0}\n{"torn')
+    output = make_output(f"json:{path}")
+    output.send({"n": 1})
+    assert path.read_text() == '{"n": 0}\n{"torn\n{"n": 1}\n'
+    path.rename(tmp_path / "moved")
+    output.send({"n": 2})
+    assert lines(path) == [{"n": 2}]
+    path.unlink()
+    output.send({"n": 3})
+    assert lines(path) == [{"n": 3}]
+    output.close()
+
+
+def test_a_file_on_a_full_disk_keeps_whole_lines(tmp_path):
+    code = """if True:
+        import resource, sys
+        from trad_array.alarm.outputs import make_output
+        from trad_array.errors import OutputError
+        output = make_output("json:" + sys.argv[1])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+        for n in range(9):
+            try:
+                output.send({"n": n, "pad": "x" * 20})
+            except OutputError as trouble:
+                print(trouble)
+    """
+    path = tmp_path / "e.jsonl"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    assert "e.jsonl" in done.stdout
+    assert [m["n"] for m in lines(path)] == [0, 1]
+
+
+def test_lines_on_a_pipe_that_nobody_reads_any_more_are_an_error():
+    read, write = os.pipe()
+    with os.fdopen(write, "w") as stream:
+        output = JsonStream("json:-", stream)
+        output.send({"n": 1})
+        assert os.read(read, 100) == b'{"n": 1}\n'
+        os.close(read)
+        with pytest.raises(OutputError, match="json:-: Broken pipe"):
+            output.send({"n": 2})
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def test_a_command_gets_the_message_on_its_standard_input_without_a_shell(tmp_path):
+    path = tmp_path / "a file"
+    output = make_output(
+        f"exec:{sys.executable} -c 'import sys; open(sys.argv[1], \"w\").write(sys.stdin.read())' '{path}' ; rm"
+    )
+    output.send({"words": "$(reboot) å"})
+    assert lines(path) == [{"words": "$(reboot) å"}]
+
+
+def test_a_command_that_fails_says_why():
+    complain = f"{sys.executable} -c 'import sys; sys.exit(\"no modem\")'"
+    with pytest.raises(OutputError, match="ended with exit code 1: no modem"):
+        make_output(f"exec:{complain}").send({})
+    with pytest.raises(OutputError, match="cannot be run: No such file"):
+        make_output("exec:/no/such/program").send({})
+    make_output("exec:true").send({"more than a pipe holds": "x" * 500_000})
+
+
+def test_a_command_that_takes_too_long_is_killed_with_all_that_it_started(tmp_path):
+    pids = tmp_path / "pids"
+    script = tmp_path / "slow.sh"
+    script.write_text(f"sleep 60 & echo $! > {pids}; echo $$ >> {pids}; echo dialling >&2; wait\n")
+    output = make_output(f"exec:sh {script}", limit_s=0.5)
+    began = time.monotonic()
+    with pytest.raises(OutputError, match="killed: not done after 0.5 s: dialling"):
+        output.send({})
+    assert time.monotonic() - began < 3
+    for pid in map(int, pids.read_text().split()):
+        until(lambda pid=pid: not running(pid))
+
+
+def test_closing_does_not_wait_for_a_command(tmp_path):
+    with Store(tmp_path) as store:
+        dispatcher = Dispatcher(store, [make_output("exec:sleep 60", limit_s=60)])
+        dispatcher.dispatch(event("a"))
+        time.sleep(0.1)
+        began = time.monotonic()
+        dispatcher.close(within_s=0.1)
+        assert time.monotonic() - began < 2
+        assert store.outbox_size() == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["json:", "exec:", "exec: ", "smoke:signal", "json:/no/such/folder/x", "exec:'open", "json:/"]
+)
+def test_what_is_no_output_is_refused(text):
+    with pytest.raises(ConfigError, match="expected"):
+        make_output(text)
+
+
+def test_two_outputs_of_one_name_are_refused(tmp_path):
+    with Store(tmp_path) as store, pytest.raises(ValueError, match="expected different ones"):
+        Dispatcher(store, [Wall(), Wall()])
+
+
+def running(pid):
+    """Whether a process is there and not only waiting to be buried."""
+    try:
+        os.kill(pid, 0)
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False

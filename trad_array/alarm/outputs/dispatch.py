@@ -1,0 +1,131 @@
+"""Messages to all outputs: stored first, then told at once, and told again until they have arrived.
+
+What waits on disk for an output that does not take it: events of level alarm or alert and all that is said of them
+later, faults, states, actions and deletions. It is delivered in its order when the output works again, also after a
+restart. A single message that is refused while others are taken is set aside, and offered again every minute.
+What may be lost: heartbeats, and reports of sounds that never were more than that; while an output is broken only the
+newest of each waits, in memory.
+
+Delivery is at least once. A message is offered again when the process ended, or the power was cut, between its arrival
+and the note of it: receivers that mind look at `id` and `state`.
+"""
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trad_array.alarm.disk import json_text
+from trad_array.alarm.outputs import Output
+from trad_array.alarm.outputs.lane import Lane, LaneRule, OutputState
+from trad_array.alarm.store import Store
+from trad_array.alarm.store_records import KINDS, kind_of
+
+# Events that are remembered as announced although they are not over (our choice; a few dozen are open at once).
+_MOST_ANNOUNCED = 1_000
+
+
+def waits_on_disk(message: Mapping[str, Any], *, announced: bool) -> bool:
+    """Whether a message must arrive; `announced`: something was said of its event that must arrive."""
+    kind = kind_of(message)
+    if kind == "event":
+        return announced or message["level"] in ("alarm", "alert")
+    return kind in KINDS
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchRule:
+    """How outputs are treated; our choice.
+
+    lane : retries and limits of each output
+    most_waiting : messages on disk for one output; beyond that the oldest go, which is logged
+    """
+
+    lane: LaneRule = LaneRule()
+    most_waiting: int = 10_000
+
+
+class Dispatcher:
+    """Stores messages and passes them on, each output from a thread of its own.
+
+    Parameters
+    ----------
+    store : also holds what waits
+    outputs : no two of the same name; closed with the dispatcher
+    rule : retries and limits
+    """
+
+    def __init__(self, store: Store, outputs: Sequence[Output], *, rule: DispatchRule | None = None) -> None:
+        self._store, self._rule = store, rule or DispatchRule()
+        self._guard = threading.Lock()
+        self._announced: dict[str, None] = {}
+        names = [output.name for output in outputs]
+        if len(set(names)) < len(names):
+            raise ValueError(f"outputs: expected different ones, found {', '.join(names)}")
+        self._lanes = [Lane(output, store, rule=self._rule.lane) for output in outputs]
+
+    def dispatch(self, message: Mapping[str, Any]) -> None:
+        """Store a message and pass it on; returns after the commit, and does not wait for outputs.
+
+        It never raises for the sake of a disk or an output: the watch goes on, and `Store.trouble` and `states` tell.
+        With a disk that is full the outputs are told all the same.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If it is no message, or not JSON.
+        """
+        with self._guard:
+            must_arrive = waits_on_disk(message, announced=message.get("id") in self._announced)
+            seq = None
+            if kind_of(message) not in KINDS:
+                json_text(message)
+            else:
+                to = [lane.name for lane in self._lanes] if must_arrive else []
+                number = self._store.keep(message, to=to)
+                seq = number if must_arrive else None
+            if kind_of(message) == "event":
+                self._remember(message, must_arrive)
+            for lane in self._lanes:
+                lane.put(message, seq=seq)
+
+    def states(self) -> tuple[OutputState, ...]:
+        """How each output does."""
+        return tuple(lane.state() for lane in self._lanes)
+
+    def tidy(self) -> tuple[dict[str, Any], ...]:
+        """Let go of what waits beyond the limit, or for outputs that nobody uses any more; messages that say so.
+
+        They are dispatched, too. Call it now and then. Raises `StoreError` when the disk refuses.
+        """
+        names = {lane.name for lane in self._lanes}
+        told: list[dict[str, Any]] = []
+        for name in (*names, *(n for n in self._store.outbox_names() if n not in names)):
+            most = self._rule.most_waiting if name in names else 0
+            if number := self._store.drop_outbox(name, most=most):
+                why = f"more than {most} waited for {name}" if name in names else f"there is no output {name} any more"
+                told.append(
+                    {"schema": "trad-array/deletion/1", "what": "undelivered", "output": name, "number": number}
+                    | {"why": why}
+                )
+        for message in told:
+            self.dispatch(message)
+        return tuple(told)
+
+    def close(self, *, within_s: float = 5.0) -> None:
+        """Deliver what can be delivered in that time, then close the outputs; the rest waits on disk."""
+        until = time.monotonic() + within_s
+        for lane in self._lanes:
+            lane.finish()
+        for lane in self._lanes:
+            lane.close(within_s=max(0.0, until - time.monotonic()))
+
+    def _remember(self, message: Mapping[str, Any], must_arrive: bool) -> None:
+        """Events of which the end must arrive as the beginning had to."""
+        if message.get("state") == "end":
+            self._announced.pop(message["id"], None)
+        elif must_arrive:
+            self._announced[message["id"]] = None
+            if len(self._announced) > _MOST_ANNOUNCED:
+                del self._announced[next(iter(self._announced))]

@@ -1,0 +1,403 @@
+"""The store: what was heard, what was wrong, what was done, kept in one folder that one monitor writes.
+
+An event is in the store, on the disk, before anybody is told of it: `add_event` returns after the commit. When the disk
+is full, read-only or gone, what could not be written waits in memory and is written as soon as that works again.
+"""
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from trad_array.alarm import disk
+from trad_array.alarm.store_file import FILE, cause, is_damage, is_full, open_file, transaction, utc_now
+from trad_array.alarm.store_index import clear_half_written, index_bundles
+from trad_array.alarm.store_records import (
+    LogEntry,
+    StoredEvent,
+    Write,
+    kind_of,
+    message_write,
+    read_events,
+    read_log,
+    read_outbox,
+)
+from trad_array.errors import StoreError
+
+EVENTS, LOCK = "events", "watch.lock"
+# So many writes wait in memory while the disk refuses them; at about 4 kB each, 40 MB at most (our choice).
+MOST_WAITING = 10_000
+Result = TypeVar("Result")
+
+
+class Store:
+    """The folder of one monitor, opened by the one process that writes it. Safe to use from several threads.
+
+    Parameters
+    ----------
+    folder : made when it does not exist
+    most_waiting : so many writes are kept in memory while the disk refuses them
+
+    Raises
+    ------
+    StoreError
+        If another monitor writes there, a newer trad-array made the file, or the folder cannot be written; but not when
+        the disk is only full: the watch goes on, `trouble` says so, and what comes waits in memory.
+    """
+
+    def __init__(self, folder: str | Path, *, most_waiting: int = MOST_WAITING) -> None:
+        self.folder = Path(folder)
+        self._most_waiting = most_waiting
+        self._guard = threading.RLock()
+        self._db: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+        self._waiting: list[Write] = []
+        self._next = 0
+        self._trouble: str | None = None
+        self._trouble_is_full = False
+        self._to_check = True
+        self._closed = False
+        self._said: list[str] = []
+        self.dropped = 0
+        try:
+            self.bundles.mkdir(parents=True, exist_ok=True)
+            self._lock = disk.take_lock(self.folder / LOCK)
+            self._device = self.folder.stat().st_dev
+            halves = clear_half_written(self.bundles)
+        except OSError as trouble:
+            raise StoreError(f"{self.folder}: cannot keep events there: {cause(trouble)}") from trouble
+        self._said += [f"{half}: was half written when the monitor ended: removed" for half in halves]
+        try:
+            self._flush()
+        except StoreError:
+            if not self._trouble_is_full:
+                self._lock.close()
+                raise
+        # Numbers of messages only grow, also when a full disk hides the last one.
+        self._next = self._next or time.time_ns() // 1_000
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write what waits, if that is possible, and let another monitor have the folder; may be called twice."""
+        with self._guard:
+            try:
+                self.retry()
+            finally:
+                self._closed = True
+                self._disconnect()
+                self._lock.close()
+
+    @property
+    def bundles(self) -> Path:
+        """Where the folders of the events are."""
+        return self.folder / EVENTS
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the last write failed, for a person; None when all is well."""
+        with self._guard:
+            return self._trouble
+
+    @property
+    def waiting(self) -> int:
+        """How many writes wait in memory; they are lost if the process ends now."""
+        with self._guard:
+            return len(self._waiting)
+
+    def take_notes(self) -> tuple[str, ...]:
+        """What a person should know about the store itself, since this was last asked: one line each."""
+        with self._guard:
+            notes, self._said = tuple(self._said), []
+        return notes
+
+    def free_bytes(self) -> int:
+        """Room left on the disk; raises `StoreError` when the folder is gone."""
+        try:
+            return disk.free_bytes(self.folder)
+        except OSError as trouble:
+            raise StoreError(f"{self.folder}: {cause(trouble)}") from trouble
+
+    def keep(self, record: Mapping[str, Any], *, to: Sequence[str] = ()) -> int:
+        """Store a message of any kind, and note that it is to be delivered to the outputs `to`; give its number.
+
+        It never raises for the disk's sake: look at `trouble` afterwards. When that is None, message and notes are on
+        the disk.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If it is no message, or not JSON.
+        """
+        with self._guard:
+            seq = self._next or time.time_ns() // 1_000
+            write = message_write(seq, record, at_utc=utc_now(), to=to)
+            self._next = seq + 1
+            self._wait(write)
+            self.retry()
+        return seq
+
+    def add_event(self, record: Mapping[str, Any], *, to: Sequence[str] = ()) -> int:
+        """Store a message of an event; give its number in the log.
+
+        Raises
+        ------
+        StoreError
+            If it could not be written. It waits in memory then and need not be added again.
+        """
+        return self._add("event", record, to)
+
+    def add_fault(self, record: Mapping[str, Any], *, to: Sequence[str] = ()) -> int:
+        """Store a fault, shown or restored; as `add_event`."""
+        return self._add("fault", record, to)
+
+    def add_action(self, record: Mapping[str, Any], *, to: Sequence[str] = ()) -> int:
+        """Store what a person did; as `add_event`."""
+        return self._add("action", record, to)
+
+    def add_state(self, record: Mapping[str, Any], *, to: Sequence[str] = ()) -> int:
+        """Store a change of the state of the alarm; as `add_event`."""
+        return self._add("state", record, to)
+
+    def add_deletion(self, record: Mapping[str, Any], *, to: Sequence[str] = ()) -> int:
+        """Store what was deleted and why; as `add_event`."""
+        return self._add("deletion", record, to)
+
+    def set_value(self, key: str, value: Any) -> None:
+        """Keep a JSON value over restarts; raises `StoreError` as `add_event`."""
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        sql = 'INSERT OR REPLACE INTO "values" (key, json) VALUES (?, ?)'
+        self._write(Write(((sql, (key, text)),), key=key))
+
+    def value(self, key: str, default: Any = None) -> Any:
+        """The value kept under a key; the default when there is none. Raises `StoreError`."""
+        found = self._read(lambda db: db.execute('SELECT json FROM "values" WHERE key = ?', (key,)).fetchone())
+        return default if found is None else json.loads(found[0])
+
+    def events(
+        self,
+        *,
+        ids: Sequence[str] = (),
+        kept_as: Sequence[str] = (),
+        since_utc: str | None = None,
+        until_utc: str | None = None,
+        locked: bool | None = None,
+        limit: int | None = None,
+        newest_first: bool = True,
+    ) -> list[StoredEvent]:
+        """Events by their onset (by when they were stored, where nobody knows that); raises `StoreError`.
+
+        Times are compared as text, `2026-01-31T12:00:00.000Z`; the first belongs to the stretch, the last does not.
+        """
+        return self._read(
+            lambda db: read_events(
+                db,
+                ids=ids,
+                kept_as=kept_as,
+                since_utc=since_utc,
+                until_utc=until_utc,
+                locked=locked,
+                limit=limit,
+                newest_first=newest_first,
+            )
+        )
+
+    def log(
+        self,
+        *,
+        kinds: Sequence[str] = (),
+        event: str | None = None,
+        after: int = 0,
+        since_utc: str | None = None,
+        limit: int | None = None,
+        newest_first: bool = False,
+    ) -> list[LogEntry]:
+        """Messages in their order, of some kinds or one event, after a number, since a time; raises `StoreError`."""
+        return self._read(
+            lambda db: read_log(
+                db,
+                kinds=kinds,
+                event=event,
+                after=after,
+                since_utc=since_utc,
+                limit=limit,
+                newest_first=newest_first,
+            )
+        )
+
+    def lock(self, event: str) -> None:
+        """Never delete an event; raises `StoreError`, also when there is no such event."""
+        self._change(event, "UPDATE events SET locked = 1 WHERE id = ?", (event,))
+
+    def unlock(self, event: str) -> None:
+        """Let an event go when its time comes; as `lock`."""
+        self._change(event, "UPDATE events SET locked = 0 WHERE id = ?", (event,))
+
+    def set_bundle(self, event: str, folder: Path | None) -> None:
+        """Note which folder below `events` holds the evidence of an event, or that none does any more."""
+        name, size = (None, 0) if folder is None else (folder.name, disk.size_of(folder))
+        self._change(event, "UPDATE events SET bundle = ?, bundle_bytes = ? WHERE id = ?", (name, size, event))
+
+    def forget_event(self, event: str) -> None:
+        """Remove the row of an event; its messages stay in the log for as long as the log goes back."""
+        self._change(event, "DELETE FROM events WHERE id = ?", (event,))
+
+    def log_size(self, *, before_utc: str) -> tuple[int, int]:
+        """How many messages there are, and how many of them were stored before a time; raises `StoreError`."""
+        sql = "SELECT count(*), coalesce(sum(at_utc < ?), 0) FROM messages"
+        row = self._read(lambda db: db.execute(sql, (before_utc,)).fetchone())
+        return int(row[0]), int(row[1])
+
+    def trim_log(self, number: int) -> None:
+        """Remove the oldest messages, delivered or not; raises `StoreError`."""
+        oldest = "SELECT seq FROM messages ORDER BY seq LIMIT ?"
+        statements = tuple((f"DELETE FROM {t} WHERE seq IN ({oldest})", (number,)) for t in ("outbox", "messages"))
+        self._write(Write(statements))
+
+    def outbox(self, output: str, *, limit: int = 100) -> list[tuple[int, Mapping[str, Any]]]:
+        """What an output has not taken yet, oldest first: numbers and messages; raises `StoreError`."""
+        return self._read(lambda db: read_outbox(db, output, limit=limit))
+
+    def outbox_size(self, output: str | None = None) -> int:
+        """How many messages wait for an output, or for any; raises `StoreError`."""
+        sql = "SELECT count(*) FROM outbox" + ("" if output is None else " WHERE output = ?")
+        values = () if output is None else (output,)
+        return int(self._read(lambda db: db.execute(sql, values).fetchone())[0])
+
+    def outbox_names(self) -> tuple[str, ...]:
+        """Outputs for which something waits, also those that nobody uses any more; raises `StoreError`."""
+        return tuple(r[0] for r in self._read(lambda db: db.execute("SELECT DISTINCT output FROM outbox").fetchall()))
+
+    def delivered(self, output: str, seq: int) -> None:
+        """An output has taken a message. A power cut may undo this: it is delivered again then."""
+        sql = "DELETE FROM outbox WHERE output = ? AND seq = ?"
+        self._write(Write(((sql, (output, seq)),), weight=0, durable=False))
+
+    def drop_outbox(self, output: str, *, most: int = 0) -> int:
+        """Let go of all but the newest messages for an output; give how many that were. Raises `StoreError`."""
+        number = max(0, self.outbox_size(output) - most)
+        oldest = "SELECT seq FROM outbox WHERE output = ? ORDER BY seq LIMIT ?"
+        if number:
+            sql = f"DELETE FROM outbox WHERE output = ? AND seq IN ({oldest})"
+            self._write(Write(((sql, (output, output, number)),)))
+        return number
+
+    def retry(self) -> bool:
+        """Try to write what waits in memory; whether all is written. Call it now and then while there is trouble."""
+        try:
+            self._flush()
+        except StoreError:
+            return False
+        return True
+
+    def _add(self, kind: str, record: Mapping[str, Any], to: Sequence[str]) -> int:
+        if kind_of(record) != kind:
+            raise ValueError(f"message: expected one of kind {kind!r}, found {kind_of(record)!r}")
+        with self._guard:
+            seq = self.keep(record, to=to)
+            if self._trouble is not None:
+                raise StoreError(self._trouble)
+        return seq
+
+    def _change(self, event: str, sql: str, values: tuple[Any, ...]) -> None:
+        if not self._read(lambda db: db.execute("SELECT 1 FROM events WHERE id = ?", (event,)).fetchone()):
+            raise StoreError(f"{self.folder}: expected an event that is kept there, found no {event!r}")
+        self._write(Write(((sql, values),)))
+
+    def _write(self, write: Write) -> None:
+        with self._guard:
+            self._wait(write)
+            self._flush()
+
+    def _wait(self, write: Write) -> None:
+        """Join the queue in memory; when that is full, the oldest of what is missed least goes."""
+        if write.key is not None:
+            self._waiting = [other for other in self._waiting if other.key != write.key]
+        self._waiting.append(write)
+        if len(self._waiting) > self._most_waiting:
+            least = min(range(len(self._waiting)), key=lambda k: (self._waiting[k].weight, k))
+            del self._waiting[least]
+            self.dropped += 1
+
+    def _flush(self) -> None:
+        """Write all that waits, in its order, as one transaction."""
+        with self._guard:
+            try:
+                db = self._connected()
+                if self._waiting:
+                    with transaction(db, durable=any(w.durable for w in self._waiting)):
+                        for write in self._waiting:
+                            for sql, values in write.statements:
+                                db.execute(sql, values)
+            except (sqlite3.Error, OSError) as trouble:
+                raise self._in_trouble(trouble) from trouble
+            self._waiting = []
+            self._trouble, self._trouble_is_full = None, False
+            if self.dropped:
+                number, self.dropped = self.dropped, 0
+                self._said.append(f"{self.folder}: {number} records were lost while the disk could not be written")
+
+    def _read(self, ask: Callable[[sqlite3.Connection], Result]) -> Result:
+        with self._guard:
+            try:
+                return ask(self._connected())
+            except (sqlite3.Error, OSError) as trouble:
+                raise self._in_trouble(trouble) from trouble
+
+    def _in_trouble(self, trouble: Exception) -> StoreError:
+        """Remember what is wrong; the file is opened anew next time unless the disk is only full."""
+        self._trouble_is_full = is_full(trouble)
+        self._to_check = self._to_check or is_damage(trouble)
+        if not self._trouble_is_full:
+            self._disconnect()
+        waits = f"; {len(self._waiting)} writes wait in memory" if self._waiting else ""
+        self._trouble = f"{self.folder / FILE}: {cause(trouble)}{waits}"
+        return StoreError(self._trouble)
+
+    def _connected(self) -> sqlite3.Connection:
+        """The open file; opened anew when it is no longer the one under its name."""
+        path = self.folder / FILE
+        if self._closed:
+            raise OSError("the store is closed")
+        if self._db is not None:
+            if _identity(path) == self._identity:
+                return self._db
+            self._disconnect()
+        if self._identity is not None and self.folder.stat().st_dev != self._device:
+            raise OSError(f"the disk of {self.folder} is gone")
+        is_lost = self._identity is not None and not path.exists()
+        db, said = open_file(self.folder, check=self._to_check)
+        if is_lost:
+            said = f"{path}: somebody removed it: a new one begun"
+        self._db, self._identity, self._to_check = db, _identity(path), False
+        highest = int(db.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()[0])
+        self._next = max(self._next, highest + 1)
+        found, not_events = index_bundles(db, self.bundles)
+        self._said += [f"{name}: expected an event in event.json, found something else" for name in not_events]
+        if said is not None:
+            self._said.append(f"{said}; {found} events known again from their bundles")
+        return db
+
+    def _disconnect(self) -> None:
+        db, self._db = self._db, None
+        if db is not None:
+            try:
+                db.close()
+            except sqlite3.Error as trouble:
+                self._said.append(f"{self.folder / FILE}: closed in trouble: {trouble}")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file is under a name; None when there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
