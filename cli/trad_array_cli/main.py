@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 import click
 
-OK, RUNTIME_ERROR, USAGE_ERROR, BAD_INPUT, SOME_FAILED, ALARM_FOUND, MISFIT_FOUND = 0, 1, 2, 3, 4, 10, 11
+OK, RUNTIME_ERROR, USAGE_ERROR, BAD_INPUT, SOME_FAILED = 0, 1, 2, 3, 4
+ALARM_FOUND, MISFIT_FOUND, FAULT_FOUND = 10, 11, 12
 
 # Name of each command, and the line about it in `trad-array --help`. The module of the same name (- becomes _) is
 # imported only when the command runs.
@@ -15,6 +16,13 @@ COMMANDS: Mapping[str, str] = {
     "demo": "Hear a simulated cell vent, name it, draw it; hear an air tool, and raise no alarm.",
     "localize": "Find events in recordings and say which cell each came from.",
     "monitor": "Watch a stream and raise alarms.",
+    "status": "Say how a running watch is.",
+    "ack": "Acknowledge what a watch sounds.",
+    "silence": "Silence what a watch sounds.",
+    "reset": "Let go of a latched alarm.",
+    "disable": "Take a cell, a microphone or an output out of the alarm for a while.",
+    "enable": "End a disablement or a test.",
+    "test-mode": "Begin a test of the alarm: events are marked, nothing sounds.",
     "learn": "Set the thresholds of a site from hours of its normal sound.",
     "heatmap": "Draw the cells of an event by probability.",
     "spectrogram": "Draw recordings as mel spectrograms, side by side.",
@@ -26,6 +34,8 @@ COMMANDS: Mapping[str, str] = {
     "evaluate": "Compare fitted scorers as the paper does.",
     "reliability": "Draw how true the probabilities of a layout's maps are.",
 }
+# Commands that live together in a module, under their own names.
+_TOGETHER = dict.fromkeys(("status", "ack", "silence", "reset", "disable", "enable", "test-mode"), "operate")
 
 
 class _Lazy(click.Group):
@@ -37,8 +47,9 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"trad_array_cli.{cmd_name.replace('-', '_')}")
-        found: click.Command = module.command
+        name = cmd_name.replace("-", "_")
+        module = importlib.import_module(f"trad_array_cli.{_TOGETHER.get(cmd_name, name)}")
+        found: click.Command = getattr(module, name if cmd_name in _TOGETHER else "command")
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -68,7 +79,8 @@ def cli() -> None:
       trad-array localize demo/recording.wav --layout pack-corners --heatmap cells.png
 
     Exit codes: 0 fine, 1 runtime error, 2 usage, 3 input that cannot be used, 4 some inputs failed,
-    10 an alarm was found and --fail-on alarm was given, 11 `calibrate check` found that the layout does not fit.
+    10 an alarm was found and --fail-on alarm was given, 11 `calibrate check` found that the layout does not fit,
+    12 `status --check` found a fault.
     """
 
 

@@ -1,124 +1,228 @@
-"""`trad-array monitor`: the watch, here on a recording that is played to it."""
+"""`trad-array monitor`: the watch, over a sound card, raw samples or a recording."""
 
-import time
-from collections.abc import Iterator
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Event as Flag
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from trad_array_cli.listening import ChainChoice, chain_options, site_option, with_progress
+from trad_array_cli.listening import ChainChoice, chain_options, site_option
 from trad_array_cli.main import ALARM_FOUND, OK
 from trad_array_cli.options import json_option
-from trad_array_cli.report import emit, event_line, fault_json, fault_line, place_words, say
+from trad_array_cli.report import say
+from trad_array_cli.watch_setup import open_keeper, open_source, watch_of
+from trad_array_cli.watch_words import Lines
 
 if TYPE_CHECKING:
-    from trad_array.chain import Chain, StepOutput
-    from trad_array.events import Event, Origin
-    from trad_array.records import Block
+    from trad_array.config import Config
+    from trad_array.monitor.runner import Surroundings, Teller
+    from trad_array.monitor.watch import Watch, WatchOutput, WatchState
+
+# Where a live watch keeps its events when nobody says otherwise.
+DEFAULT_STORE = "trad-array-watch"
+
+
+def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Where the sound comes from."""
+    for option in (
+        click.option(
+            "--block-s",
+            type=click.FloatRange(0.005, 1.0),
+            metavar="S",
+            help="Sound handed on at a time.  [default: 0.1]",
+        ),
+        click.option("--fast", is_flag=True, help="A recording as fast as the machine can, instead of in real time."),
+        click.option("--dtype", type=click.Choice(["int16", "int32", "float32"]), help="Samples of card or raw input."),
+        click.option(
+            "--samplerate",
+            "samplerate_hz",
+            type=click.IntRange(8_000, 384_000),
+            help="Of card or raw input.  [default: 48000]",
+        ),
+        click.option("--open-channels", type=click.IntRange(1, 64), help="Channels of card or raw input."),
+        click.option("--input", "raw", metavar="raw:-|raw:FIFO", help="Raw interleaved samples from standard input."),
+        click.option("--replay", metavar="RECORDING", help="Recording to play, named as for `localize`."),
+        click.option("--device", metavar="NAME", help="Sound card, see `trad-array devices`."),
+    ):
+        function = option(function)
+    return function
 
 
 @click.command()
-@click.option("--replay", required=True, metavar="RECORDING", help="Recording to play, named as for `localize`.")
+@source_options
 @chain_options
 @site_option
-@click.option("--fast", is_flag=True, help="As fast as the machine can, instead of in real time.")
 @click.option(
-    "--block",
-    "block_samples",
-    type=click.IntRange(1, 1_000_000),
-    default=512,
-    show_default=True,
-    help="Samples handed to the chain at a time; changes nothing but the pace.",
+    "-o",
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="json:-|json:FILE|exec:CMD",
+    help="Where messages go; may be given often.",
 )
+@click.option("--store", "store_path", metavar="FOLDER", help="Where events and evidence are kept.")
+@click.option("--socket", "socket_path", type=click.Path(path_type=Path), metavar="PATH", help="For `status`, `ack`.")
+@click.option("--view/--no-view", default=None, help="Level bars, faults and cells; by default on a terminal.")
 @click.option("--fail-on", type=click.Choice(["alarm"]), help="Exit with 10 when an alarm was raised.")
-@json_option("events and faults, one a line")
+@json_option("messages, one a line; the same as -o json:-")
 def command(
     choice: ChainChoice,
     site_path: Path | None,
-    replay: str,
     channel_map: tuple[int, ...] | None,
+    device: str | None,
+    replay: str | None,
+    raw: str | None,
+    open_channels: int | None,
+    samplerate_hz: int | None,
+    dtype: str | None,
     fast: bool,
-    block_samples: int,
+    block_s: float | None,
+    outputs: tuple[str, ...],
+    store_path: str | None,
+    socket_path: Path | None,
+    view: bool | None,
     fail_on: str | None,
     as_json: bool,
 ) -> int:
-    """Watch a stream and raise alarms.
+    """Watch a live array, or a recording, and raise alarms.
 
-    Plays a recording to the very chain that hears a live array, in real time or with --fast. Each event is told when it
-    is heard (new), when it is placed (update) and when it is over (end), always under the same id. Faults of the
-    stream are told as they occur.
+    Each event is told when it is heard (new), when it is placed (update) and when it is over (end), always under the
+    same id; faults when they are shown and when they are over; the state of the alarm whenever it changes. With
+    --device events are kept in a folder, with their sound, and `trad-array status | ack | silence | reset` speak to
+    the running watch. A clip that a watch kept is heard again as it was heard.
 
     \b
     Examples:
-      trad-array monitor --replay night.wav --layout pack-corners
-      trad-array monitor --replay night.wav --layout pack-corners --fast --json
+      trad-array monitor --device trad_array --layout pack-corners -o json:-
+      trad-array monitor --config trad-array.toml -o json:alarms.jsonl -o 'exec:/usr/local/bin/page-me'
+      trad-array monitor --replay night.wav --layout pack-corners --fast
+      arecord -c4 -r16000 -fS16_LE -traw | trad-array monitor --input raw:- --dtype int16 --samplerate 16000 \\
+        --layout row-corners
     """
-    from trad_array.audio.files import RecordingReader, find_source
-    from trad_array.chain import run
-    from trad_array.events import OpenEvents, Origin, event_step
-
-    chain = choice.with_site(site_path).chain()
-    source = find_source(replay, channels=choice.layout.mic_channels, channel_map=channel_map)
-    origin = Origin(source=replay, model=choice.model_name)
-    told, alarms, heard_s = OpenEvents(), set[int](), 0.0
-    said: dict[int, str] = {}
-    with RecordingReader(source, fs=chain.features.fs) as reader:
-        say(f"watching {replay}: {reader.duration_s:.1f} s, layout {choice.layout.id}, {choice.model_name}")
-        blocks = reader.blocks(block_s=block_samples / reader.file_fs)
-        paced = with_progress(blocks, total_s=reader.duration_s, label=replay) if fast else _in_real_time(blocks)
-        try:
-            for output in run(chain, paced):
-                _tell_faults(output, chain, origin, as_json=as_json)
-                told, events = event_step(told, output)
-                for event in events:
-                    if event.level == "alarm":
-                        alarms.add(event.detection.onset)
-                    _tell(event, chain, origin, said, as_json=as_json)
-                heard_s += len(output.heard.scores.starts) * chain.features.hop / chain.features.fs
-        except KeyboardInterrupt:
-            say(f"stopped after {heard_s:.1f} s; open events: {len(told.events)}")
-    say(f"heard {heard_s:.1f} s, alarms: {len(alarms)}")
-    return ALARM_FOUND if fail_on and alarms else OK
-
-
-def _in_real_time(blocks: "Iterator[Block]") -> "Iterator[Block]":
-    """Hand each block on when its last sample would have been heard."""
-    began = time.monotonic()
-    for block in blocks:
-        wait = began + block.end / block.fs - time.monotonic()
-        if wait > 0:
-            time.sleep(wait)
-        yield block
+    choice = choice.with_site(site_path).with_changes(
+        {
+            "source.device": device,
+            "source.samplerate_hz": samplerate_hz,
+            "source.dtype": dtype,
+            "source.open_channels": open_channels,
+            "source.channel_map": channel_map,
+            "source.block_s": block_s,
+            "store.folder": store_path,
+            "output": (*outputs, "json:-") if as_json and "json:-" not in outputs else outputs or None,
+        }
+    )
+    if sum(name is not None for name in (device, replay, raw)) > 1:
+        raise click.UsageError("expected one of --device, --replay and --input, found several")
+    live = replay is None
+    if live and choice.config.store.folder is None:
+        choice = choice.with_changes({"store.folder": DEFAULT_STORE})
+    with ExitStack() as stack:
+        source, earlier = open_source(choice, replay=replay, raw=raw, fast=fast)
+        stack.callback(source.close)
+        watch = watch_of(choice, source, origin=earlier.origin if earlier else None)
+        shown = _Shown(watch, choice.config, view)
+        stack.callback(shown.end)
+        spoken_to = live or socket_path is not None
+        around, state = _surroundings(stack, choice, watch, shown, control=spoken_to, at=socket_path)
+        if earlier is not None:
+            state = watch.start_at(earlier)
+            say(f"{replay}: heard from {earlier.moment.at / watch.chain.features.fs:.2f} s on as the watch heard it")
+        say(f"watching {source.name}: layout {choice.layout.id}, {choice.model_name}{_kept_in(choice.config)}")
+        with _stoppable() as stop:
+            state = _run(watch, state, source, around, stop)
+    say(f"heard {state.now_s:.1f} s, alarms: {shown.alarms}")
+    return ALARM_FOUND if fail_on and shown.alarms else OK
 
 
-def _tell(event: "Event", chain: "Chain", origin: "Origin", said: dict[int, str], *, as_json: bool) -> None:
-    """Every message for programs; for people, an update only when it says something else (`said`, by onset)."""
-    from trad_array.events import event_json
+def _run(watch: "Watch", state: "WatchState", source: Any, around: "Surroundings", stop: Flag) -> "WatchState":
+    from trad_array.monitor.runner import run_watch
 
-    record = event_json(event, chain, origin)
-    if as_json:
-        emit(record)
-        return
-    if record["state"] == "end":
-        said.pop(event.detection.onset, None)
-        click.echo(f"end     {event_line(record)}")
-        return
-    words = f"{record['level'].upper()}: {_words(record)}"
-    if said.get(event.detection.onset) == words:
-        return
-    said[event.detection.onset] = words
-    after = "" if record["heard_s"] is None else f" (after {record['heard_s']:.2f} s)"
-    click.echo(f"{record['state']:7} {record['onset_s']:.2f} s: {words}{after}")
+    return run_watch(watch, state, source, around, stop=stop)
 
 
-def _words(record: dict[str, Any]) -> str:
-    return "heard" if record["state"] == "new" else place_words(record)
+def _surroundings(
+    stack: ExitStack, choice: ChainChoice, watch: "Watch", shown: "_Shown", *, control: bool, at: Path | None
+) -> "tuple[Surroundings, WatchState]":
+    """Store, outputs and socket, closed with the stack; and the state that an earlier watch left."""
+    from trad_array.alarm.outputs import make_output
+    from trad_array.monitor.control import ControlServer, default_socket
+    from trad_array.monitor.runner import Straight, Surroundings
+
+    outputs = tuple(make_output(text) for text in choice.config.output)
+    keeper, state = None, watch.start()
+    if choice.config.store.folder is None:
+        teller: Teller = Straight(outputs)
+        for output in outputs:
+            stack.callback(output.close)
+    else:
+        keeper = open_keeper(choice, watch, outputs)
+        stack.callback(keeper.close)
+        alarm, health, said = keeper.earlier()
+        for line in said:
+            say(line)
+        teller, state = keeper, watch.start(alarm=alarm, health=health)
+    server = None
+    if control:
+        server = ControlServer(at or default_socket())
+        stack.callback(server.close)
+    return Surroundings(teller, keeper, server, shown.step), state
 
 
-def _tell_faults(output: "StepOutput", chain: "Chain", origin: "Origin", *, as_json: bool) -> None:
-    for fault in output.heard.faults:
-        if as_json:
-            emit(fault_json(fault, chain.layout, fs=chain.features.fs, source=origin.source))
-        else:
-            click.echo(fault_line(fault, chain.layout, fs=chain.features.fs, source=origin.source))
+class _Shown:
+    """What a person sees: a picture that is drawn anew, or lines; nothing when messages go to standard output."""
+
+    def __init__(self, watch: "Watch", config: "Config", view: bool | None) -> None:
+        wanted = view if view is not None else sys.stdout.isatty() and "json:-" not in config.output
+        self._lines = None if wanted or "json:-" in config.output else Lines()
+        self._view: Any = None
+        if wanted:
+            from trad_array_cli.view import View
+
+            self._view = View(watch)
+        self._alarms: set[str] = set()
+
+    @property
+    def alarms(self) -> int:
+        """How many events were alarms."""
+        return len(self._alarms)
+
+    def step(self, state: "WatchState", output: "WatchOutput") -> None:
+        """Show one step of the watch."""
+        for message in output.messages:
+            if message["schema"].startswith("trad-array/event/") and message["level"] == "alarm":
+                self._alarms.add(message["id"])
+            if self._lines is not None:
+                self._lines.tell(message)
+        if self._view is not None:
+            self._view.step(state, output)
+
+    def end(self) -> None:
+        """Leave the terminal as it was."""
+        if self._view is not None:
+            self._view.end()
+
+
+@contextmanager
+def _stoppable() -> Iterator[Flag]:
+    """A flag that Ctrl-C and SIGTERM set; whoever presses twice does not wait."""
+    stop = Flag()
+
+    def handle(_signal: int, _frame: Any) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def _kept_in(config: "Config") -> str:
+    return "" if config.store.folder is None else f", events in {config.store.folder}"

@@ -114,18 +114,19 @@ def clip_step(rule: ClipRule, state: Clips, piece: Captured) -> tuple[Clips, tup
     return Clips(_needed(rule, pieces, still), still), done
 
 
-def clip_begin(rule: ClipRule, state: Clips, event: str, *, onset: int) -> Clips:
+def clip_begin(rule: ClipRule, state: Clips, event: str, *, onset: int, start: int | None = None) -> Clips:
     """An event was heard: keep its sound from now on. Nothing changes when its clip is open already.
 
     Parameters
     ----------
     onset : samples since the stream began, at the capture rate
+    start : the same, where the clip shall begin; without it `before_s` before the onset
     """
     if not state.pieces or any(clip.event == event for clip in state.open):
         return state
     fs, n_mics = state.pieces[-1].fs, len(state.pieces[-1].samples)
     longest = min(round(rule.longest_s * fs), rule.most_bytes // (n_mics * state.pieces[-1].samples.itemsize))
-    start = max(onset - round(rule.before_s * fs), state.pieces[0].start)
+    start = max(onset - round(rule.before_s * fs) if start is None else start, state.pieces[0].start)
     return replace(state, open=(*state.open, OpenClip(event, onset, start, start + longest)))
 
 

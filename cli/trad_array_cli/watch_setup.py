@@ -1,0 +1,163 @@
+"""From settings to the parts of a watch: its source, its rules, what it keeps."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from trad_array_cli.listening import ChainChoice
+
+if TYPE_CHECKING:
+    from trad_array.alarm.outputs import Output
+    from trad_array.alarm.retention import RetentionRule
+    from trad_array.audio.captured import SoundSource
+    from trad_array.config import StoreSettings
+    from trad_array.events import Origin
+    from trad_array.monitor.keeper import Keeper, Provenance
+    from trad_array.monitor.moments import Replay
+    from trad_array.monitor.watch import Watch
+
+
+def open_source(
+    choice: ChainChoice, *, replay: str | None, raw: str | None, fast: bool
+) -> "tuple[SoundSource, Replay | None]":
+    """The source that the settings name; for a clip of a watch, also what it needs to be heard as it was."""
+    wanted = choice.config.source
+    channels = wanted.channel_map or choice.layout.mic_channels
+    if replay is not None:
+        return _playback(choice, replay, wanted.channel_map, fast=fast, block_s=wanted.block_s)
+    if raw is not None:
+        return _raw(choice, raw, channels), None
+    if wanted.device is None:
+        raise click.UsageError("Missing option '--device', '--replay' or '--input'.")
+    from trad_array.audio.capture_rule import CaptureFormat, RecoveryRule
+    from trad_array.audio.sound_card import SoundCard
+
+    form = CaptureFormat(
+        samplerate_hz=wanted.samplerate_hz,
+        dtype=wanted.dtype,
+        open_channels=wanted.open_channels or max(channels),
+        channel_map=tuple(channels),
+        block_s=wanted.block_s,
+    )
+    card = SoundCard(wanted.device, form, n_mics=choice.layout.n_mics, rule=RecoveryRule(silent_s=wanted.silence_s))
+    card.open()
+    return card, None
+
+
+def watch_of(choice: ChainChoice, source: "SoundSource", *, origin: "Origin | None") -> "Watch":
+    """The watch over a source; `origin` when a clip is heard again."""
+    from trad_array.alarm.clip import ClipRule
+    from trad_array.alarm.health import HealthRule
+    from trad_array.alarm.limits import AlarmRule
+    from trad_array.audio.to_rate import ToRate
+    from trad_array.events import Origin
+    from trad_array.monitor.watch import Watch
+
+    config, chain, layout = choice.config, choice.chain(), choice.layout
+    return Watch(
+        chain=chain,
+        rate=ToRate(source.fs, chain.features.fs),
+        origin=origin or Origin(source.name, choice.model_name),
+        health=HealthRule(
+            mics=layout.mic_names,
+            free_bytes=round(config.store.free_gb * 1e9),
+            free_ok_bytes=round(1.2 * config.store.free_gb * 1e9),
+        ),
+        alarm=AlarmRule(
+            off_s=config.alarm.off_s,
+            sounds_again_s=config.alarm.sound_again_h * 3600.0,
+            cells=layout.cell_names,
+            mics=layout.mic_names,
+            outputs=config.output,
+        ),
+        clips=ClipRule(before_s=config.store.pre_roll_s, longest_s=config.store.max_clip_s),
+        heartbeat_s=config.alarm.heartbeat_s,
+    )
+
+
+def open_keeper(choice: ChainChoice, watch: "Watch", outputs: "tuple[Output, ...]") -> "Keeper":
+    """Store, outputs and evidence of a watch; raises `StoreError` when the folder cannot be used."""
+    from trad_array.alarm.outputs.dispatch import Dispatcher
+    from trad_array.alarm.store import Store
+    from trad_array.monitor.keeper import Keeper
+
+    store = Store(Path(str(choice.config.store.folder)))
+    return Keeper(
+        store,
+        Dispatcher(store, outputs),
+        provenance=_provenance(choice),
+        retention=_retention(choice.config.store),
+        health=watch.health,
+    )
+
+
+def _retention(wanted: "StoreSettings") -> "RetentionRule":
+    from trad_array.alarm.retention import ClassRule, RetentionRule
+
+    usual = RetentionRule()
+    return RetentionRule(
+        alarm=ClassRule(wanted.alarm_days, usual.alarm.least),
+        alert=ClassRule(wanted.alert_days, usual.alert.least),
+        report=ClassRule(wanted.report_days, usual.report.least),
+        ceiling_bytes=round(wanted.ceiling_gb * 1e9),
+    )
+
+
+def _provenance(choice: ChainChoice) -> "Provenance":
+    """What the evidence says of how it was heard: layout, settings, digests of what stays outside."""
+    import hashlib
+    from dataclasses import asdict
+
+    from trad_array.config import config_text
+    from trad_array.monitor.keeper import Provenance
+    from trad_array.settings import changed
+    from trad_array_geometry import layout_path
+
+    named = {"model": choice.config.scorer.model, "site": choice.config.site}
+    hashes = {}
+    for name, path in named.items():
+        if path is not None:
+            with open(path, "rb") as file:
+                hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    # Who hears a clip again must not write where the watch writes, nor tell whom it tells.
+    settings = changed(choice.config, {"layout": "layout.toml", "store.folder": None, "output": ()})
+    return Provenance(
+        layout_toml=layout_path(str(choice.config.layout)).read_text(encoding="utf-8"),
+        config=asdict(choice.config),
+        hashes=hashes,
+        extra={"trad-array.toml": config_text(settings).encode()},
+    )
+
+
+def _playback(
+    choice: ChainChoice, replay: str, channel_map: tuple[int, ...], *, fast: bool, block_s: float
+) -> "tuple[SoundSource, Replay | None]":
+    from trad_array.audio.files import find_source
+    from trad_array.audio.playback import Playback
+    from trad_array.errors import ConfigError
+    from trad_array.monitor.moments import FILE_NAME, read_replay
+
+    beside = Path(replay).parent / FILE_NAME
+    earlier = read_replay(beside) if Path(replay).name.startswith("clip.") and beside.is_file() else None
+    if earlier is not None and earlier.layout != choice.layout.id:
+        raise ConfigError(f"{replay}: expected layout {earlier.layout} as it was heard with, found {choice.layout.id}")
+    # A clip has one channel for each microphone, in the order of the layout.
+    channels = range(1, choice.layout.n_mics + 1) if earlier else choice.layout.mic_channels
+    files = find_source(replay, channels=tuple(channels), channel_map=channel_map or None)
+    first = earlier.clip_start if earlier else 0
+    return Playback(files, in_real_time=not fast, block_s=block_s, first=first), earlier
+
+
+def _raw(choice: ChainChoice, text: str, channels: tuple[int, ...]) -> "SoundSource":
+    from trad_array.audio.raw_input import RawFormat, open_raw
+
+    wanted = choice.config.source
+    form = RawFormat(
+        samplerate_hz=wanted.samplerate_hz,
+        encoding={"int16": "s16le", "int32": "s32le", "float32": "f32le"}[wanted.dtype],
+        open_channels=wanted.open_channels or max(channels),
+        channel_map=channels,
+        block_s=wanted.block_s,
+    )
+    return open_raw(text, format=form, n_mics=choice.layout.n_mics)
