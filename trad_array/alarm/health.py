@@ -97,6 +97,8 @@ def active_faults(state: HealthState) -> tuple[FaultChange, ...]:
 
 def working(rule: HealthRule, state: HealthState) -> tuple[bool, ...]:
     """Which microphones sound and are not disabled."""
+    if not state.conditions and not state.disabled:
+        return (True,) * len(rule.mics)
     return tuple(
         name not in state.disabled and not any(state.is_active(code, name) for code in _DEAD_CODES)
         for name in rule.mics
@@ -121,17 +123,19 @@ def health_step(
     AudioError
         If the sound has another number of channels than there are microphones.
     """
-    elapsed_s = max(now_s - state.now_s, 0.0)
-    state = replace(state, now_s=max(now_s, state.now_s))
     changes: list[FaultChange] = []
+    now_s, before_s = max(now_s, state.now_s), state.now_s
     if isinstance(piece, Captured):
-        state = _hear(rule, state, piece, changes)
-    state = _judged(state, _no_audio(state, piece), changes)
+        state = _hear(rule, state, piece, now_s, changes)
+    else:
+        state = _judged(replace(state, now_s=now_s), _no_audio(state, piece, now_s), changes)
     if not isinstance(piece, Captured) or not piece.lost:
-        state = _judged(state, [Look("lost-audio", "", False, elapsed_s)], changes)
+        state = _judged(state, [Look("lost-audio", "", False, now_s - before_s)], changes)
     if machine is not None:
         state = _look_at_machine(rule, state, machine, changes)
-    return _judged(state, [_localizable(rule, state)], changes), tuple(changes)
+    if state.conditions or state.disabled:
+        state = _judged(state, [_localizable(rule, state)], changes)
+    return state, tuple(changes)
 
 
 def _judged(state: HealthState, looks: list[Look], changes: list[FaultChange]) -> HealthState:
@@ -142,8 +146,8 @@ def _judged(state: HealthState, looks: list[Look], changes: list[FaultChange]) -
     return replace(state, conditions=conditions)
 
 
-def _no_audio(state: HealthState, piece: Piece | None) -> list[Look]:
-    silent_s = state.now_s - state.heard_s
+def _no_audio(state: HealthState, piece: NoSound | None, now_s: float) -> list[Look]:
+    silent_s = now_s - state.heard_s
     reason = ""
     if isinstance(piece, NoSound):
         silent_s, reason = max(silent_s, piece.for_s), f": {piece.reason}"
@@ -152,21 +156,22 @@ def _no_audio(state: HealthState, piece: Piece | None) -> list[Look]:
     return [Look("no-audio", "", True, np.inf, f"no sound for {silent_s:.0f} s{reason}")]
 
 
-def _hear(rule: HealthRule, state: HealthState, piece: Captured, changes: list[FaultChange]) -> HealthState:
+def _hear(
+    rule: HealthRule, state: HealthState, piece: Captured, now_s: float, changes: list[FaultChange]
+) -> HealthState:
     """Note what the piece says of the stream, and measure the seconds that became whole."""
     if len(piece.samples) != len(rule.mics):
         raise AudioError(f"health: expected {len(rule.mics)} channels, found {len(piece.samples)}")
-    duration_s = piece.samples.shape[1] / piece.fs
-    looks = [slow(rule, piece.queued_s, duration_s)]
+    looks = [slow(rule, piece.queued_s, piece.samples.shape[1] / piece.fs)]
     if piece.lost:
         detail = f"{piece.lost} samples were lost, {piece.lost / piece.fs:.2f} s"
         looks.append(Look("lost-audio", "", True, np.inf, detail))
-    state = _judged(replace(state, heard_s=state.now_s), looks, changes)
-    pending = state.pending
-    if piece.lost or (pending and pending[-1].fs != piece.fs):
-        pending = ()
-    pending, seconds = _whole_seconds((*pending, piece))
-    state = replace(state, pending=pending)
+    before = state.pending
+    if before and (before[-1].fs, before[-1].end) != (piece.fs, piece.start):
+        # Sound across a gap is never measured as one second.
+        before = ()
+    pending, seconds = _whole_seconds((*before, piece))
+    state = _judged(replace(state, now_s=now_s, heard_s=now_s, pending=pending), looks, changes)
     for samples in seconds:
         state = _second(rule, state, samples, piece.fs, changes)
     return state
@@ -174,16 +179,17 @@ def _hear(rule: HealthRule, state: HealthState, piece: Captured, changes: list[F
 
 def _whole_seconds(pieces: tuple[Captured, ...]) -> tuple[tuple[Captured, ...], list[FloatArray]]:
     """What is left of pieces in a row, and the whole seconds in them, full scale = 1."""
-    fs, have = pieces[-1].fs, sum(piece.samples.shape[1] for piece in pieces)
+    first, last, fs = pieces[0], pieces[-1], pieces[-1].fs
+    have = last.end - first.start
     if have < fs:
         return pieces, []
-    first = pieces[0]
     together = Captured(np.concatenate([piece.samples for piece in pieces], axis=1), first.start, fs).full_scale()
     seconds = [together[:, at : at + fs] for at in range(0, have - fs + 1, fs)]
-    used = len(seconds) * fs
-    last = pieces[-1]
-    kept = last.samples[:, last.samples.shape[1] - (have - used) :].copy()
-    return ((Captured(kept, last.end - (have - used), fs),) if have > used else ()), seconds
+    left = have - len(seconds) * fs
+    if not left:
+        return (), seconds
+    kept = last.samples[:, last.samples.shape[1] - left :].copy()
+    return (Captured(kept, last.end - left, fs),), seconds
 
 
 def _second(

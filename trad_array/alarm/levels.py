@@ -18,7 +18,7 @@ from trad_array.records import FloatArray
 from trad_array_geometry import frozen_array
 
 BANDS_HZ = (150.0, 300.0, 600.0, 1_200.0, 2_400.0, 4_800.0)
-_N_FRAMES, _N_FFT = 8, 1024
+_N_FRAMES, _N_FFT = 4, 1024
 _MINUTE_S = 60
 # A constant below this is silence, above it a channel that is stuck.
 _OFFSET = 1e-4
