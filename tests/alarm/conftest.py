@@ -125,6 +125,11 @@ def cabin_noise() -> np.ndarray:
 
 
 @pytest.fixture
+def new_watchman() -> type[Watchman]:
+    return Watchman
+
+
+@pytest.fixture
 def watchman(cabin_noise) -> Watchman:
     return Watchman(cabin_noise)
 

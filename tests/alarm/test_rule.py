@@ -254,6 +254,24 @@ def test_a_sound_of_which_nothing_more_is_heard_is_over_after_five_minutes(clock
     assert [(c.kind, c.at_s) for c in changes] == [("lapsed", 301.0), ("level", 311.0)]
 
 
+def test_an_incident_that_nobody_resets_does_not_grow(clock):
+    for k in range(300):
+        clock.after(20.0, Sound(f"s{k}", "alarm"))
+        clock.after(1.0, Sound(f"s{k}", "alarm", over=True))
+        if k < 250:
+            clock.do("ack")
+    assert len(clock.state.latched) <= 52
+    assert sum(item.sounds for item in clock.state.latched) == 300
+    assert clock.state.latched[0].first_s == 20.0
+    # 50 were not acknowledged.
+    assert clock.state.sounder == "alarm"
+    clock.do("ack")
+    assert clock.state.sounder == "off"
+    assert len(clock.state.acknowledged) == len(clock.state.latched)
+    clock.after(20.0, Sound("one more", "alarm"))
+    assert clock.state.sounder == "alarm"
+
+
 def test_a_clock_that_goes_backwards_stands_still(clock):
     clock.at(100.0, Sound("s", "alarm", "R1C01"))
     clock.at(50.0)

@@ -11,7 +11,7 @@ class FaultChange:
     """A fault that was raised, or that is over.
 
     code : as in `fault_table`
-    subject : microphone, output, or "" when it concerns the whole array
+    subject : microphone (or several), output, or "" when it concerns the whole array
     raised : False when it is over
     detail : one line for a person
     """
@@ -32,6 +32,7 @@ class FaultKind:
     restored_s : s, for which all must be well before it is over
     limit_s : s, within which it is shown at the latest; the same holds for its end
     supervisory : a suspicion or a limit of use that is to be looked at; the array still hears
+    note : when the times are other ones, or it cannot be told
     """
 
     code: str
@@ -40,21 +41,59 @@ class FaultKind:
     restored_s: float
     limit_s: float
     supervisory: bool = False
+    note: str = ""
 
 
 # Suspicions take longer than 100 s by intent: what a loud event does for minutes must raise none.
+_LEARNED = "needs an hour of sound first"
 _TABLE = (
     FaultKind("no-audio", "no sound arrives, or all microphones are silent", 4.0, 3.0, NO_AUDIO_S),
-    FaultKind("lost-audio", "samples were lost", 0.0, 60.0, ANY_S),
+    FaultKind("lost-audio", "samples were lost", 0.0, 60.0, ANY_S, note="shown with the next sound"),
     FaultKind("mic-silent", "the microphone is digitally silent", 15.0, 10.0, CHANNEL_S),
     FaultKind("mic-flat", "the microphone is stuck at one value", 15.0, 10.0, CHANNEL_S),
-    FaultKind("mic-clipped", "the microphone is overloaded", 20.0, 20.0, CHANNEL_S, supervisory=True),
-    FaultKind("mic-level", "the microphone's level is not what it long was", 600.0, 300.0, 1_800.0, supervisory=True),
     FaultKind(
-        "mic-differs", "the microphone hears less or more than the others", 600.0, 300.0, 900.0, supervisory=True
+        "mic-clipped",
+        "the microphone is overloaded",
+        20.0,
+        20.0,
+        CHANNEL_S,
+        supervisory=True,
+        note="after 300 s while the others are loud too, and during the first hour",
     ),
-    FaultKind("mic-lag", "the channel is late against the others", 1_200.0, 1_200.0, 3_600.0),
-    FaultKind("mics-swapped", "two channels look exchanged", 1_200.0, 1_200.0, 3_600.0),
+    FaultKind(
+        "mic-level",
+        "the microphone is louder or quieter than it long was",
+        600.0,
+        300.0,
+        1_800.0,
+        supervisory=True,
+        note=f"{_LEARNED}; when louder, after 6 h: rain may last",
+    ),
+    FaultKind(
+        "mic-differs",
+        "the microphone hears less or more than the others, other than it long was",
+        600.0,
+        300.0,
+        900.0,
+        supervisory=True,
+        note=f"{_LEARNED}, but not when it hears next to nothing; after 2 min when it alone became quiet",
+    ),
+    FaultKind(
+        "mic-lag",
+        "the channel is late or early against the others",
+        1_200.0,
+        1_200.0,
+        3_600.0,
+        note=f"{_LEARNED}, and steady noise in the cabin; elsewhere it says that it is not observable",
+    ),
+    FaultKind(
+        "mics-swapped",
+        "channels look exchanged",
+        1_200.0,
+        1_200.0,
+        3_600.0,
+        note=f"{_LEARNED}, and steady noise in the cabin or unlike microphones",
+    ),
     FaultKind("clock-drift", "the sound card's clock drifts", 60.0, 60.0, ANY_S, supervisory=True),
     FaultKind("slow", "the watch does not keep up with the sound", 5.0, 10.0, CHANNEL_S),
     FaultKind("disk", "little space is left on the disk", 0.0, 10.0, ANY_S),

@@ -7,6 +7,9 @@ from trad_array.alarm.fault_table import FaultChange, fault_kind
 from trad_array.alarm.state import ActiveFault, AlarmState, Change, Latched, Mark, OpenSound, Sound
 
 Stepped = tuple[AlarmState, tuple[Change, ...]]
+# So many sounds that were placed nowhere are kept one by one (our choice).
+_UNPLACED = 50
+_EARLIER = "unplaced:earlier"
 
 
 def hear(state: AlarmState, sound: Sound) -> Stepped:
@@ -71,7 +74,41 @@ def _latched(state: AlarmState, items: Iterable[Latched]) -> AlarmState:
     """The incident, without the marks of what is not in it any more."""
     latched = tuple(items)
     gone = {item.key for item in state.latched} - {item.key for item in latched}
-    return replace(without_marks(state, gone) if gone else state, latched=latched)
+    return _bounded(replace(without_marks(state, gone) if gone else state, latched=latched))
+
+
+def _bounded(state: AlarmState) -> AlarmState:
+    """Keep an incident that nobody resets from growing: the oldest of the sounds placed nowhere become one.
+
+    That one is acknowledged or silenced only when each of them was.
+    """
+    on = {f"unplaced:{sound.id}" for sound in state.sounds}
+    over = [item for item in state.latched if item.cell is None and item.key not in on]
+    if len(over) <= _UNPLACED:
+        return state
+    merged = over[: len(over) - _UNPLACED + 1]
+    keys = {item.key for item in merged}
+    one = Latched(
+        _EARLIER,
+        None,
+        first_s=min(item.first_s for item in merged),
+        last_s=max(item.last_s for item in merged),
+        sounds=sum(item.sounds for item in merged),
+        test=all(item.test for item in merged),
+    )
+    rest = tuple(item for item in state.latched if item.key not in keys)
+    acknowledged, silenced = (_merged(marks, keys) for marks in (state.acknowledged, state.silenced))
+    return replace(state, latched=(one, *rest), acknowledged=acknowledged, silenced=silenced)
+
+
+def _merged(marks: tuple[Mark, ...], keys: set[str]) -> tuple[Mark, ...]:
+    """The marks with one for all of these keys, if each has one; it ends with the first of them."""
+    those = [mark for mark in marks if mark.key in keys]
+    rest = tuple(mark for mark in marks if mark.key not in keys)
+    if len(those) < len(keys):
+        return rest
+    ends = [mark.until_s for mark in those if mark.until_s is not None]
+    return (replace(those[-1], key=_EARLIER, until_s=min(ends, default=None)), *rest)
 
 
 def with_sound(state: AlarmState, now: OpenSound) -> AlarmState:

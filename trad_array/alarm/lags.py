@@ -126,9 +126,14 @@ def _frame(rule: LagRule, fs: int) -> int:
     return frame_length(1024, rule.max_lag_s * fs, ratio=3)
 
 
-def _end_epoch(rule: LagRule, state: LagState, now: ComplexArray, *, n_mics: int) -> tuple[LagState, LagLook | None]:
+def n_bins(rule: LagRule, fs: int) -> int:
+    """Number of frequencies of a baseline at a capture rate."""
+    return len(band_bins(_frame(rule, fs), fs, rule.band_hz))
+
+
+def _end_epoch(rule: LagRule, state: LagState, now: ComplexArray, *, n_mics: int) -> tuple[LagState, LagLook]:
     if state.baseline is None:
-        return _learn(rule, state, now, n_mics=n_mics), None
+        return _learn(rule, state, now, n_mics=n_mics), LagLook((None,) * n_mics, None)
     look, why_not = _look(rule, state.baseline, now, fs=state.fs, n_mics=n_mics)
     straight = look.order is None or look.order == tuple(range(n_mics))
     baseline = state.baseline

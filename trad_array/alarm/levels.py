@@ -18,7 +18,7 @@ from trad_array.records import FloatArray
 from trad_array_geometry import frozen_array
 
 BANDS_HZ = (150.0, 300.0, 600.0, 1_200.0, 2_400.0, 4_800.0)
-_N_FRAMES, _N_FFT = 8, 1024
+_N_FRAMES, _N_FFT = 4, 1024
 _MINUTE_S = 60
 # A constant below this is silence, above it a channel that is stuck.
 _OFFSET = 1e-4
@@ -29,8 +29,6 @@ _DAY_MINUTES = 1440
 _FORGET_DB = 0.5 / _DAY_MINUTES
 # The range of ordinary levels widens so fast, dB a minute.
 _WIDEN_DB = 0.1
-# Spectra of the channels are unlike the usual ones from here on, and alike up to here, dB.
-_UNLIKE_DB, _ALIKE_DB = 4.0, 1.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -190,7 +188,7 @@ def learn_levels(
 ) -> LevelState:
     """Let the long averages, and the range of ordinary levels, follow the last minute.
 
-    learn : (n_mics,), where the microphone itself is not at fault
+    learn : (n_mics,), where nothing is at fault; what is wrong must not become usual
     out : (n_mics,), whose level is far out of range
     back : (n_mics,), whose level was out of range for long and came back by itself: it is ordinary from now on, as that
         of fans which stop at night
@@ -220,20 +218,12 @@ def learn_levels(
     )
 
 
-def level_order(state: LevelState) -> Order | None:
-    """The order of channels whose spectra the last minute shows; None when they are too alike to tell.
-
-    Only an exchange that explains nearly all of a clear difference is given.
-    """
-    if state.now_db is None or len(state.now_db) > 4 or not (state.minutes > 0).all():
-        return None
+def order_misfits(state: LevelState, *, learn_minutes: int) -> dict[Order, float]:
+    """How far the last minute's spectra are from the usual ones in each order of the channels, dB; empty if unknown."""
+    if state.now_db is None or not 2 <= len(state.now_db) <= 4 or (state.minutes < learn_minutes).any():
+        return {}
     now, usual = (values - values.mean(axis=0) for values in (state.now_db, state.usual_db))
     if not np.isfinite(now).all():
-        return None
-
-    def off_db(order: Order) -> float:
-        return float(np.sqrt(np.mean((now - usual[list(order)]) ** 2)))
-
-    straight = tuple(range(len(now)))
-    order = min(permutations(straight), key=off_db)
-    return order if off_db(straight) > _UNLIKE_DB and off_db(order) < _ALIKE_DB else None
+        return {}
+    orders = permutations(range(len(now)))
+    return {order: float(np.sqrt(np.mean((now - usual[list(order)]) ** 2))) for order in orders}
