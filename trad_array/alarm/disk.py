@@ -16,8 +16,10 @@ PART = ".part"
 OLD = ".old"
 
 
-def write_file(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes, *, in_part: bool = False) -> None:
     """Write a file that survives a power cut; under its name there is the old content or the new one.
+
+    `in_part`: its folder is not finished, and whoever finishes it waits for the names in it.
 
     Raises
     ------
@@ -33,7 +35,8 @@ def write_file(path: Path, content: bytes) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    if not in_part:
+        sync_folder(path.parent)
 
 
 def sync_file(path: Path) -> None:

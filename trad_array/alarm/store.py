@@ -30,6 +30,12 @@ from trad_array.errors import StoreError
 EVENTS, LOCK = "events", "watch.lock"
 # So many writes wait in memory while the disk refuses them; at about 4 kB each, 40 MB at most (our choice).
 MOST_WAITING = 10_000
+# While the disk refuses, a new message tries it no sooner than this after the last try, s; so the watch is not slowed.
+RETRY_S = 1.0
+# Writes in one transaction.
+_AT_ONCE = 64
+# What SQLite needs to open a file at all, with room to spare.
+_NO_ROOM_BYTES = 100_000
 Result = TypeVar("Result")
 
 
@@ -45,7 +51,7 @@ class Store:
     ------
     StoreError
         If another monitor writes there, a newer trad-array made the file, or the folder cannot be written; but not when
-        the disk is only full: the watch goes on, `trouble` says so, and what comes waits in memory.
+        the disk is only full: the watch begins all the same, `trouble` says so, and what comes waits in memory.
     """
 
     def __init__(self, folder: str | Path, *, most_waiting: int = MOST_WAITING) -> None:
@@ -56,8 +62,9 @@ class Store:
         self._identity: tuple[int, int] | None = None
         self._waiting: list[Write] = []
         self._next = 0
-        self._trouble: str | None = None
-        self._trouble_is_full = False
+        self._cause: str | None = None
+        self._is_full = False
+        self._tried_at = 0.0
         self._to_check = True
         self._closed = False
         self._said: list[str] = []
@@ -73,7 +80,7 @@ class Store:
         try:
             self._flush()
         except StoreError:
-            if not self._trouble_is_full:
+            if not self._is_full:
                 self._lock.close()
                 raise
         # Numbers of messages only grow, also when a full disk hides the last one.
@@ -104,7 +111,10 @@ class Store:
     def trouble(self) -> str | None:
         """Why the last write failed, for a person; None when all is well."""
         with self._guard:
-            return self._trouble
+            if self._cause is None:
+                return None
+            waits = f"; {len(self._waiting)} writes wait in memory" if self._waiting else ""
+            return f"{self.folder / FILE}: {self._cause}{waits}"
 
     @property
     def waiting(self) -> int:
@@ -141,7 +151,8 @@ class Store:
             write = message_write(seq, record, at_utc=utc_now(), to=to)
             self._next = seq + 1
             self._wait(write)
-            self.retry()
+            if self._cause is None or time.monotonic() - self._tried_at > RETRY_S:
+                self.retry()
         return seq
 
     def add_event(self, record: Mapping[str, Any], *, to: Sequence[str] = ()) -> int:
@@ -302,8 +313,8 @@ class Store:
             raise ValueError(f"message: expected one of kind {kind!r}, found {kind_of(record)!r}")
         with self._guard:
             seq = self.keep(record, to=to)
-            if self._trouble is not None:
-                raise StoreError(self._trouble)
+            if self.trouble is not None:
+                raise StoreError(self.trouble)
         return seq
 
     def _change(self, event: str, sql: str, values: tuple[Any, ...]) -> None:
@@ -314,6 +325,8 @@ class Store:
     def _write(self, write: Write) -> None:
         with self._guard:
             self._wait(write)
+            if self._cause is not None and time.monotonic() - self._tried_at < RETRY_S:
+                raise StoreError(str(self.trouble))
             self._flush()
 
     def _wait(self, write: Write) -> None:
@@ -327,19 +340,20 @@ class Store:
             self.dropped += 1
 
     def _flush(self) -> None:
-        """Write all that waits, in its order, as one transaction."""
+        """Write all that waits, in its order; what belongs to one message is written together or not at all."""
         with self._guard:
             try:
                 db = self._connected()
-                if self._waiting:
-                    with transaction(db, durable=any(w.durable for w in self._waiting)):
-                        for write in self._waiting:
-                            for sql, values in write.statements:
-                                db.execute(sql, values)
+                while self._waiting:
+                    # A disk that is still full is known after few of them.
+                    some = self._waiting[:_AT_ONCE]
+                    with transaction(db, durable=any(w.durable for w in some)):
+                        for sql, values in (statement for write in some for statement in write.statements):
+                            db.execute(sql, values)
+                    del self._waiting[: len(some)]
             except (sqlite3.Error, OSError) as trouble:
                 raise self._in_trouble(trouble) from trouble
-            self._waiting = []
-            self._trouble, self._trouble_is_full = None, False
+            self._cause, self._is_full = None, False
             if self.dropped:
                 number, self.dropped = self.dropped, 0
                 self._said.append(f"{self.folder}: {number} records were lost while the disk could not be written")
@@ -353,13 +367,20 @@ class Store:
 
     def _in_trouble(self, trouble: Exception) -> StoreError:
         """Remember what is wrong; the file is opened anew next time unless the disk is only full."""
-        self._trouble_is_full = is_full(trouble)
         self._to_check = self._to_check or is_damage(trouble)
-        if not self._trouble_is_full:
+        if not is_full(trouble):
             self._disconnect()
-        waits = f"; {len(self._waiting)} writes wait in memory" if self._waiting else ""
-        self._trouble = f"{self.folder / FILE}: {cause(trouble)}{waits}"
-        return StoreError(self._trouble)
+        # A journal that cannot be made for lack of room is told as an I/O error.
+        self._is_full = is_full(trouble) or self._no_room()
+        self._cause = "the disk is full" if self._is_full else cause(trouble)
+        self._tried_at = time.monotonic()
+        return StoreError(str(self.trouble))
+
+    def _no_room(self) -> bool:
+        try:
+            return disk.free_bytes(self.folder) < _NO_ROOM_BYTES
+        except OSError:
+            return False
 
     def _connected(self) -> sqlite3.Connection:
         """The open file; opened anew when it is no longer the one under its name."""
