@@ -95,7 +95,8 @@ def refresh_bundle(folder: Path, event: Mapping[str, Any], messages: Sequence[Ma
 def draw_bundle(folder: Path) -> tuple[str, ...]:
     """Add pictures and a preview of the sound to a bundle, and put them on its page; return what could not be made.
 
-    It needs nothing but the folder, some seconds, and the memory of matplotlib: see `draw_apart`.
+    It needs nothing but the folder, some seconds, and the memory of matplotlib: see `draw_apart`. Nobody else may write
+    in the folder meanwhile.
 
     Raises
     ------

@@ -53,6 +53,6 @@ def index_bundles(db: sqlite3.Connection, bundles: Path) -> tuple[int, list[Path
 def _record(path: Path) -> Mapping[str, Any] | None:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+    except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) and {"id", "level"} <= set(found) else None
