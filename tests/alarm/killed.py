@@ -6,6 +6,7 @@ so that a hundred of them start in no time.
 
 import json
 import os
+import select
 import signal
 import sqlite3
 import sys
@@ -62,7 +63,7 @@ def watch(folder, handle, number):
 
 
 def killed_after(folder, delay_s, number):
-    """Start a watch, kill it, and give what it had announced."""
+    """Start a watch, kill it so long after its start (every fourth) or first word, and give what it had announced."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -72,6 +73,8 @@ def killed_after(folder, delay_s, number):
         finally:
             os._exit(1)  # only reached when something is wrong: the parent notices
     os.close(write)
+    if number % 4:
+        select.select([read], [], [], 10.0)
     time.sleep(delay_s)
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
@@ -114,7 +117,7 @@ def main(folder, seed, rounds):
     wrong, announced, in_a_bundle, silent, there = [], 0, 0, 0, There()
     checked = set()
     for number in range(rounds):
-        told = killed_after(folder, rng.uniform(0.0, 0.15), number)
+        told = killed_after(folder, rng.uniform(0.0, 0.1), number)
         found, halves = look(folder, checked, told, there)
         wrong += found
         announced += len(told)

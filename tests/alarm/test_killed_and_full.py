@@ -37,9 +37,9 @@ def test_killed_a_hundred_times_nothing_announced_is_lost_and_nothing_is_half(tm
     found = run([sys.executable, HERE / "killed.py", tmp_path, "20260101", "100"])
     assert found["wrong"] == []
     # The kills were where it matters: after announcements, within bundles, and before anything was heard.
-    assert found["announced"] > 300
-    assert found["in_a_bundle"] >= 20
-    assert found["silent"] >= 2
+    assert found["announced"] >= 75
+    assert found["in_a_bundle"] >= 10
+    assert found["silent"] >= 1
 
 
 @pytest.mark.parametrize("way", ["limit"] if MOUNT is None else ["limit", "mount"])

@@ -71,7 +71,7 @@ def write_bundle(bundles: Path, evidence: Evidence) -> Path:
             shutil.rmtree(part)
         part.mkdir()
         _fill(part, evidence)
-        old = disk.hide(folder, tag=disk.OLD) if folder.exists() else None
+        old = disk.hide(folder) if folder.exists() else None
         part.rename(folder)
         disk.sync_folder(bundles)
         if old is not None:

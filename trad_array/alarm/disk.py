@@ -12,7 +12,7 @@ from trad_array.errors import StoreError
 
 # Ends the names of what is not finished, or about to be removed; nobody reads such files and folders.
 PART = ".part"
-# Before that, in the name of what is being replaced.
+# Before that, in the name of what is about to go; it comes back when the process ends before that was certain.
 OLD = ".old"
 
 
@@ -61,9 +61,9 @@ def size_of(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def hide(folder: Path, *, tag: str = "") -> Path:
-    """Give a folder a name that nobody reads, at once; return it."""
-    hidden = folder.with_name(f"{folder.name}{tag}{PART}")
+def hide(folder: Path) -> Path:
+    """Give a folder that is about to go a name that nobody reads, at once; return it."""
+    hidden = folder.with_name(f"{folder.name}{OLD}{PART}")
     if hidden.exists():
         shutil.rmtree(hidden)
     folder.rename(hidden)

@@ -145,7 +145,8 @@ def carry_out(
     """Delete what the plan says; return the messages about it.
 
     Each deletion is told before it is final: first the bundle gets a name that nobody reads, then the deletion is in
-    the log, then row and files go. Ended at any moment, nothing is gone that was not logged.
+    the log, then row and files go. Ended at any moment, nothing is gone that was not logged; what was about to go is
+    back at the next start, and goes again.
 
     Parameters
     ----------
