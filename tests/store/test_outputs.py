@@ -171,6 +171,19 @@ def test_a_single_message_that_is_refused_does_not_hold_up_those_after_it(tmp_pa
         dispatcher.close()
 
 
+def test_an_alarm_does_not_wait_for_the_end_of_a_pause(tmp_path):
+    wall = Wall()
+    wall.refuse = lambda m: True
+    with Store(tmp_path) as store:
+        dispatcher = Dispatcher(store, [wall], rule=DispatchRule(LaneRule(first_retry_s=60.0)))
+        dispatcher.dispatch(fault("flat"))
+        until(lambda: not dispatcher.states()[0].ok)
+        wall.refuse = lambda m: False
+        dispatcher.dispatch(event("fire"))
+        until(lambda: wall.names == ["fault", "fire"], seconds=2.0)
+        dispatcher.close()
+
+
 def test_an_output_that_hangs_is_seen_and_stops_neither_the_others_nor_the_end(tmp_path):
     good, slow = Wall("good"), Wall("slow")
     slow.gate.clear()

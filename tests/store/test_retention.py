@@ -101,6 +101,30 @@ def test_every_deletion_is_in_the_log_and_told_and_only_these_files_are_gone(tmp
         assert plan_retention(rule, take_inventory(store, rule, now=NOW), now=NOW).deletions == ()
 
 
+def test_a_deletion_that_could_not_be_told_has_not_happened(tmp_path):
+    def no_voice(message):
+        raise KeyboardInterrupt
+
+    rule = RetentionRule(ceiling_bytes=0)
+    with Store(tmp_path) as store:
+        store.add_event(event("x", level="report"))
+        (store.bundles / "x").mkdir()
+        write_file(store.bundles / "x" / "event.json", json.dumps(event("x", level="report")).encode())
+        store.set_bundle("x", store.bundles / "x")
+        plan = plan_retention(rule, take_inventory(store, rule, now=NOW), now=NOW)
+        with pytest.raises(KeyboardInterrupt):
+            carry_out(store, plan, tell=no_voice)
+        assert not (store.bundles / "x").exists()
+    with Store(tmp_path) as store:
+        (found,) = store.events()
+        assert found.bundle == "x"
+        assert (store.bundles / "x" / "event.json").is_file()
+        carry_out(store, plan)
+        assert list(store.bundles.iterdir()) == []
+    with Store(tmp_path) as store:
+        assert store.events()[0].bundle is None
+
+
 def test_the_oldest_entries_of_the_log_go_and_that_is_an_entry(tmp_path):
     Store(tmp_path).close()
     # Written past the store: ten thousand commits would take a minute.

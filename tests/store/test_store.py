@@ -7,7 +7,7 @@ import pytest
 
 from trad_array.alarm.disk import write_file
 from trad_array.alarm.store import Store
-from trad_array.alarm.store_reader import StoreReader
+from trad_array.alarm.store_view import StoreReader
 from trad_array.errors import StoreError
 
 from .conftest import event, fault
@@ -91,7 +91,7 @@ def test_somebody_else_may_look_while_the_monitor_writes(tmp_path):
         store.add_event(event("x"))
         assert [e.id for e in reader.events()] == ["x"]
         store.add_fault(fault("flat"))
-        assert [e.kind for e in reader.log(limit=1)] == ["fault"]
+        assert [e.kind for e in reader.log(limit=1, newest_first=True)] == ["fault"]
     with pytest.raises(StoreError, match="found none"):
         StoreReader(tmp_path / "nowhere")
 

@@ -71,7 +71,7 @@ def write_bundle(bundles: Path, evidence: Evidence) -> Path:
             shutil.rmtree(part)
         part.mkdir()
         _fill(part, evidence)
-        old = disk.hide(folder, tag=disk.OLD) if folder.exists() else None
+        old = disk.hide(folder) if folder.exists() else None
         part.rename(folder)
         disk.sync_folder(bundles)
         if old is not None:
@@ -95,7 +95,8 @@ def refresh_bundle(folder: Path, event: Mapping[str, Any], messages: Sequence[Ma
 def draw_bundle(folder: Path) -> tuple[str, ...]:
     """Add pictures and a preview of the sound to a bundle, and put them on its page; return what could not be made.
 
-    It needs nothing but the folder, some seconds, and the memory of matplotlib: see `draw_apart`.
+    It needs nothing but the folder, some seconds, and the memory of matplotlib: see `draw_apart`. Nobody else may write
+    in the folder meanwhile.
 
     Raises
     ------
@@ -162,25 +163,26 @@ def changed_files(folder: Path) -> tuple[str, ...]:
 def _fill(part: Path, evidence: Evidence) -> None:
     """All files of a bundle, its folder given."""
     _write_words(part, evidence.event, evidence.messages)
-    disk.write_file(part / LAYOUT, evidence.layout_toml.encode())
-    disk.write_file(part / CONFIG, _pretty(evidence.config))
+    disk.write_file(part / LAYOUT, evidence.layout_toml.encode(), in_part=True)
+    disk.write_file(part / CONFIG, _pretty(evidence.config), in_part=True)
     for name, content in evidence.extra.items():
-        disk.write_file(part / name, content)
+        disk.write_file(part / name, content, in_part=True)
     if evidence.clip is not None:
-        disk.write_file(part / CLIP, _pretty(write_clip(evidence.clip, part).as_json()))
+        disk.write_file(part / CLIP, _pretty(write_clip(evidence.clip, part).as_json()), in_part=True)
     made_with = {
         "schema": "trad-array/hashes/1",
         "given": dict(evidence.hashes),
         "versions": _versions(),
         "files": {},
     }
-    disk.write_file(part / HASHES, _pretty(made_with))
+    disk.write_file(part / HASHES, _pretty(made_with), in_part=True)
     _seal(part)
 
 
 def _write_words(folder: Path, event: Mapping[str, Any], messages: Sequence[Mapping[str, Any]]) -> None:
-    disk.write_file(folder / EVENT, _pretty(event))
-    disk.write_file(folder / MESSAGES, "".join(disk.json_text(message) + "\n" for message in messages).encode())
+    lines = "".join(disk.json_text(message) + "\n" for message in messages)
+    disk.write_file(folder / EVENT, _pretty(event), in_part=True)
+    disk.write_file(folder / MESSAGES, lines.encode(), in_part=True)
 
 
 def _seal(folder: Path) -> None:
@@ -188,7 +190,7 @@ def _seal(folder: Path) -> None:
     about = json.loads((folder / HASHES).read_text(encoding="utf-8"))
     names = sorted(p.name for p in folder.iterdir() if p.name not in (HASHES, PAGE) and p.suffix != disk.PART)
     about["files"] = {name: _sha256(folder / name) for name in names}
-    disk.write_file(folder / PAGE, page(folder, about).encode())
+    disk.write_file(folder / PAGE, page(folder, about).encode(), in_part=True)
     about["files"][PAGE] = _sha256(folder / PAGE)
     disk.write_file(folder / HASHES, _pretty(about))
 

@@ -103,6 +103,7 @@ def _preview(folder: Path, about: Mapping[str, Any]) -> None:
     soundfile.write(
         part, samples * (_PREVIEW_PEAK / loudest if loudest else 1.0), PREVIEW_FS, format="FLAC", subtype="PCM_16"
     )
+    disk.sync_file(part)
     part.replace(folder / "preview.flac")
 
 
@@ -116,4 +117,5 @@ def _save(figure: "Figure", path: Path, event: Mapping[str, Any]) -> None:
     figure.suptitle(f"{event['id']}: {event['level']}", fontsize=9, color="#444444")
     part = path.with_name(path.name + disk.PART)
     figure.savefig(part, format="png")
+    disk.sync_file(part)
     part.replace(path)

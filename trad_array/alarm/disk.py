@@ -12,12 +12,14 @@ from trad_array.errors import StoreError
 
 # Ends the names of what is not finished, or about to be removed; nobody reads such files and folders.
 PART = ".part"
-# Before that, in the name of what is being replaced.
+# Before that, in the name of what is about to go; it comes back when the process ends before that was certain.
 OLD = ".old"
 
 
-def write_file(path: Path, content: bytes) -> None:
+def write_file(path: Path, content: bytes, *, in_part: bool = False) -> None:
     """Write a file that survives a power cut; under its name there is the old content or the new one.
+
+    `in_part`: its folder is not finished, and whoever finishes it waits for the names in it.
 
     Raises
     ------
@@ -33,7 +35,8 @@ def write_file(path: Path, content: bytes) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    if not in_part:
+        sync_folder(path.parent)
 
 
 def sync_file(path: Path) -> None:
@@ -58,9 +61,9 @@ def size_of(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def hide(folder: Path, *, tag: str = "") -> Path:
-    """Give a folder a name that nobody reads, at once; return it."""
-    hidden = folder.with_name(f"{folder.name}{tag}{PART}")
+def hide(folder: Path) -> Path:
+    """Give a folder that is about to go a name that nobody reads, at once; return it."""
+    hidden = folder.with_name(f"{folder.name}{OLD}{PART}")
     if hidden.exists():
         shutil.rmtree(hidden)
     folder.rename(hidden)

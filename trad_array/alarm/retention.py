@@ -128,9 +128,11 @@ def plan_retention(rule: RetentionRule, inventory: Inventory, *, now: datetime) 
 
 def take_inventory(store: Store, rule: RetentionRule, *, now: datetime) -> Inventory:
     """What a store holds; raises `StoreError`."""
-    events = tuple(_kept(event) for event in store.events())
+    found = store.events()
     entries, old = store.log_size(before_utc=_utc(now - timedelta(days=rule.log_days)))
     try:
+        # Measured, not remembered: pictures come into a bundle later.
+        events = tuple(_kept(e, 0 if e.bundle is None else disk.size_of(store.bundles / e.bundle)) for e in found)
         other = sum(disk.size_of(path) for path in store.folder.iterdir() if path != store.bundles)
     except OSError as trouble:
         raise StoreError(f"{store.folder}: {trouble.strerror or trouble}") from trouble
@@ -143,7 +145,8 @@ def carry_out(
     """Delete what the plan says; return the messages about it.
 
     Each deletion is told before it is final: first the bundle gets a name that nobody reads, then the deletion is in
-    the log, then row and files go. Ended at any moment, nothing is gone that was not logged.
+    the log, then row and files go. Ended at any moment, nothing is gone that was not logged; what was about to go is
+    back at the next start, and goes again.
 
     Parameters
     ----------
@@ -228,11 +231,11 @@ def _delete(
         raise StoreError(f"{folder}: cannot be deleted: {trouble.strerror or trouble}") from trouble
 
 
-def _kept(event: StoredEvent) -> Kept:
+def _kept(event: StoredEvent, size: int) -> Kept:
     at = datetime.fromisoformat(event.onset_utc or event.stored_utc)
     # A level that this version does not know is kept as long as possible.
     kept_as = event.kept_as if event.kept_as in CLASSES else "alarm"
-    return Kept(event.id, kept_as, at, event.bundle_bytes, event.locked)
+    return Kept(event.id, kept_as, at, size, event.locked)
 
 
 def _utc(when: datetime) -> str:

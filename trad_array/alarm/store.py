@@ -10,30 +10,36 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from trad_array.alarm import disk
-from trad_array.alarm.store_file import FILE, cause, is_damage, is_full, open_file, transaction, utc_now
-from trad_array.alarm.store_index import clear_half_written, index_bundles
-from trad_array.alarm.store_records import (
-    LogEntry,
-    StoredEvent,
-    Write,
-    kind_of,
-    message_write,
-    read_events,
-    read_log,
-    read_outbox,
+from trad_array.alarm.store_file import (
+    FILE,
+    cause,
+    identity,
+    is_damage,
+    is_full,
+    no_room,
+    open_file,
+    transaction,
+    utc_now,
 )
+from trad_array.alarm.store_index import clear_half_written, index_bundles
+from trad_array.alarm.store_queue import WriteQueue
+from trad_array.alarm.store_records import Write, kind_of, message_write
+from trad_array.alarm.store_view import Result, StoreView
 from trad_array.errors import StoreError
 
 EVENTS, LOCK = "events", "watch.lock"
 # So many writes wait in memory while the disk refuses them; at about 4 kB each, 40 MB at most (our choice).
 MOST_WAITING = 10_000
-Result = TypeVar("Result")
+# While the disk refuses, a new message tries it no sooner than this after the last try, s; so the watch is not slowed.
+RETRY_S = 1.0
+# Writes in one transaction.
+_AT_ONCE = 64
 
 
-class Store:
+class Store(StoreView):
     """The folder of one monitor, opened by the one process that writes it. Safe to use from several threads.
 
     Parameters
@@ -45,23 +51,22 @@ class Store:
     ------
     StoreError
         If another monitor writes there, a newer trad-array made the file, or the folder cannot be written; but not when
-        the disk is only full: the watch goes on, `trouble` says so, and what comes waits in memory.
+        the disk is only full: the watch begins all the same, `trouble` says so, and what comes waits in memory.
     """
 
     def __init__(self, folder: str | Path, *, most_waiting: int = MOST_WAITING) -> None:
         self.folder = Path(folder)
-        self._most_waiting = most_waiting
         self._guard = threading.RLock()
         self._db: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
-        self._waiting: list[Write] = []
+        self._waiting = WriteQueue(most=most_waiting)
         self._next = 0
-        self._trouble: str | None = None
-        self._trouble_is_full = False
+        self._cause: str | None = None
+        self._is_full = False
+        self._tried_at = 0.0
         self._to_check = True
         self._closed = False
         self._said: list[str] = []
-        self.dropped = 0
         try:
             self.bundles.mkdir(parents=True, exist_ok=True)
             self._lock = disk.take_lock(self.folder / LOCK)
@@ -73,7 +78,7 @@ class Store:
         try:
             self._flush()
         except StoreError:
-            if not self._trouble_is_full:
+            if not self._is_full:
                 self._lock.close()
                 raise
         # Numbers of messages only grow, also when a full disk hides the last one.
@@ -104,13 +109,22 @@ class Store:
     def trouble(self) -> str | None:
         """Why the last write failed, for a person; None when all is well."""
         with self._guard:
-            return self._trouble
+            if self._cause is None:
+                return None
+            waits = f"; {len(self._waiting)} writes wait in memory" if self._waiting else ""
+            return f"{self.folder / FILE}: {self._cause}{waits}"
 
     @property
     def waiting(self) -> int:
         """How many writes wait in memory; they are lost if the process ends now."""
         with self._guard:
             return len(self._waiting)
+
+    @property
+    def dropped(self) -> int:
+        """How many writes were lost because too many waited; 0 again when that has been told by `take_notes`."""
+        with self._guard:
+            return self._waiting.dropped
 
     def take_notes(self) -> tuple[str, ...]:
         """What a person should know about the store itself, since this was last asked: one line each."""
@@ -140,8 +154,9 @@ class Store:
             seq = self._next or time.time_ns() // 1_000
             write = message_write(seq, record, at_utc=utc_now(), to=to)
             self._next = seq + 1
-            self._wait(write)
-            self.retry()
+            self._waiting.add(write)
+            if self._cause is None or time.monotonic() - self._tried_at > RETRY_S:
+                self.retry()
         return seq
 
     def add_event(self, record: Mapping[str, Any], *, to: Sequence[str] = ()) -> int:
@@ -176,62 +191,6 @@ class Store:
         sql = 'INSERT OR REPLACE INTO "values" (key, json) VALUES (?, ?)'
         self._write(Write(((sql, (key, text)),), key=key))
 
-    def value(self, key: str, default: Any = None) -> Any:
-        """The value kept under a key; the default when there is none. Raises `StoreError`."""
-        found = self._read(lambda db: db.execute('SELECT json FROM "values" WHERE key = ?', (key,)).fetchone())
-        return default if found is None else json.loads(found[0])
-
-    def events(
-        self,
-        *,
-        ids: Sequence[str] = (),
-        kept_as: Sequence[str] = (),
-        since_utc: str | None = None,
-        until_utc: str | None = None,
-        locked: bool | None = None,
-        limit: int | None = None,
-        newest_first: bool = True,
-    ) -> list[StoredEvent]:
-        """Events by their onset (by when they were stored, where nobody knows that); raises `StoreError`.
-
-        Times are compared as text, `2026-01-31T12:00:00.000Z`; the first belongs to the stretch, the last does not.
-        """
-        return self._read(
-            lambda db: read_events(
-                db,
-                ids=ids,
-                kept_as=kept_as,
-                since_utc=since_utc,
-                until_utc=until_utc,
-                locked=locked,
-                limit=limit,
-                newest_first=newest_first,
-            )
-        )
-
-    def log(
-        self,
-        *,
-        kinds: Sequence[str] = (),
-        event: str | None = None,
-        after: int = 0,
-        since_utc: str | None = None,
-        limit: int | None = None,
-        newest_first: bool = False,
-    ) -> list[LogEntry]:
-        """Messages in their order, of some kinds or one event, after a number, since a time; raises `StoreError`."""
-        return self._read(
-            lambda db: read_log(
-                db,
-                kinds=kinds,
-                event=event,
-                after=after,
-                since_utc=since_utc,
-                limit=limit,
-                newest_first=newest_first,
-            )
-        )
-
     def lock(self, event: str) -> None:
         """Never delete an event; raises `StoreError`, also when there is no such event."""
         self._change(event, "UPDATE events SET locked = 1 WHERE id = ?", (event,))
@@ -249,31 +208,11 @@ class Store:
         """Remove the row of an event; its messages stay in the log for as long as the log goes back."""
         self._change(event, "DELETE FROM events WHERE id = ?", (event,))
 
-    def log_size(self, *, before_utc: str) -> tuple[int, int]:
-        """How many messages there are, and how many of them were stored before a time; raises `StoreError`."""
-        sql = "SELECT count(*), coalesce(sum(at_utc < ?), 0) FROM messages"
-        row = self._read(lambda db: db.execute(sql, (before_utc,)).fetchone())
-        return int(row[0]), int(row[1])
-
     def trim_log(self, number: int) -> None:
         """Remove the oldest messages, delivered or not; raises `StoreError`."""
         oldest = "SELECT seq FROM messages ORDER BY seq LIMIT ?"
         statements = tuple((f"DELETE FROM {t} WHERE seq IN ({oldest})", (number,)) for t in ("outbox", "messages"))
         self._write(Write(statements))
-
-    def outbox(self, output: str, *, limit: int = 100) -> list[tuple[int, Mapping[str, Any]]]:
-        """What an output has not taken yet, oldest first: numbers and messages; raises `StoreError`."""
-        return self._read(lambda db: read_outbox(db, output, limit=limit))
-
-    def outbox_size(self, output: str | None = None) -> int:
-        """How many messages wait for an output, or for any; raises `StoreError`."""
-        sql = "SELECT count(*) FROM outbox" + ("" if output is None else " WHERE output = ?")
-        values = () if output is None else (output,)
-        return int(self._read(lambda db: db.execute(sql, values).fetchone())[0])
-
-    def outbox_names(self) -> tuple[str, ...]:
-        """Outputs for which something waits, also those that nobody uses any more; raises `StoreError`."""
-        return tuple(r[0] for r in self._read(lambda db: db.execute("SELECT DISTINCT output FROM outbox").fetchall()))
 
     def delivered(self, output: str, seq: int) -> None:
         """An output has taken a message. A power cut may undo this: it is delivered again then."""
@@ -293,7 +232,8 @@ class Store:
         """Try to write what waits in memory; whether all is written. Call it now and then while there is trouble."""
         try:
             self._flush()
-        except StoreError:
+        except StoreError as trouble:
+            self._cause = self._cause or str(trouble)
             return False
         return True
 
@@ -302,8 +242,8 @@ class Store:
             raise ValueError(f"message: expected one of kind {kind!r}, found {kind_of(record)!r}")
         with self._guard:
             seq = self.keep(record, to=to)
-            if self._trouble is not None:
-                raise StoreError(self._trouble)
+            if self.trouble is not None:
+                raise StoreError(self.trouble)
         return seq
 
     def _change(self, event: str, sql: str, values: tuple[Any, ...]) -> None:
@@ -313,35 +253,26 @@ class Store:
 
     def _write(self, write: Write) -> None:
         with self._guard:
-            self._wait(write)
+            self._waiting.add(write)
+            if self._cause is not None and time.monotonic() - self._tried_at < RETRY_S:
+                raise StoreError(str(self.trouble))
             self._flush()
 
-    def _wait(self, write: Write) -> None:
-        """Join the queue in memory; when that is full, the oldest of what is missed least goes."""
-        if write.key is not None:
-            self._waiting = [other for other in self._waiting if other.key != write.key]
-        self._waiting.append(write)
-        if len(self._waiting) > self._most_waiting:
-            least = min(range(len(self._waiting)), key=lambda k: (self._waiting[k].weight, k))
-            del self._waiting[least]
-            self.dropped += 1
-
     def _flush(self) -> None:
-        """Write all that waits, in its order, as one transaction."""
+        """Write all that waits, in its order; what belongs to one message is written together or not at all."""
         with self._guard:
             try:
                 db = self._connected()
-                if self._waiting:
-                    with transaction(db, durable=any(w.durable for w in self._waiting)):
-                        for write in self._waiting:
-                            for sql, values in write.statements:
-                                db.execute(sql, values)
+                # A disk that is still full is known after few of them.
+                while some := self._waiting.first(_AT_ONCE):
+                    with transaction(db, durable=any(w.durable for w in some)):
+                        for sql, values in (statement for write in some for statement in write.statements):
+                            db.execute(sql, values)
+                    self._waiting.written(some)
             except (sqlite3.Error, OSError) as trouble:
                 raise self._in_trouble(trouble) from trouble
-            self._waiting = []
-            self._trouble, self._trouble_is_full = None, False
-            if self.dropped:
-                number, self.dropped = self.dropped, 0
+            self._cause, self._is_full = None, False
+            if number := self._waiting.take_dropped():
                 self._said.append(f"{self.folder}: {number} records were lost while the disk could not be written")
 
     def _read(self, ask: Callable[[sqlite3.Connection], Result]) -> Result:
@@ -353,13 +284,14 @@ class Store:
 
     def _in_trouble(self, trouble: Exception) -> StoreError:
         """Remember what is wrong; the file is opened anew next time unless the disk is only full."""
-        self._trouble_is_full = is_full(trouble)
         self._to_check = self._to_check or is_damage(trouble)
-        if not self._trouble_is_full:
+        if not is_full(trouble):
             self._disconnect()
-        waits = f"; {len(self._waiting)} writes wait in memory" if self._waiting else ""
-        self._trouble = f"{self.folder / FILE}: {cause(trouble)}{waits}"
-        return StoreError(self._trouble)
+        # A journal that cannot be made for lack of room is told as an I/O error.
+        self._is_full = is_full(trouble) or no_room(self.folder)
+        self._cause = "the disk is full" if self._is_full else cause(trouble)
+        self._tried_at = time.monotonic()
+        return StoreError(str(self.trouble))
 
     def _connected(self) -> sqlite3.Connection:
         """The open file; opened anew when it is no longer the one under its name."""
@@ -367,7 +299,7 @@ class Store:
         if self._closed:
             raise OSError("the store is closed")
         if self._db is not None:
-            if _identity(path) == self._identity:
+            if identity(path) == self._identity:
                 return self._db
             self._disconnect()
         if self._identity is not None and self.folder.stat().st_dev != self._device:
@@ -376,7 +308,7 @@ class Store:
         db, said = open_file(self.folder, check=self._to_check)
         if is_lost:
             said = f"{path}: somebody removed it: a new one begun"
-        self._db, self._identity, self._to_check = db, _identity(path), False
+        self._db, self._identity, self._to_check = db, identity(path), False
         highest = int(db.execute("SELECT coalesce(max(seq), 0) FROM messages").fetchone()[0])
         self._next = max(self._next, highest + 1)
         found, not_events = index_bundles(db, self.bundles)
@@ -392,12 +324,3 @@ class Store:
                 db.close()
             except sqlite3.Error as trouble:
                 self._said.append(f"{self.folder / FILE}: closed in trouble: {trouble}")
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    """Which file is under a name; None when there is none."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino

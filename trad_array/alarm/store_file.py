@@ -6,13 +6,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from trad_array.alarm.disk import sync_folder
+from trad_array.alarm.disk import free_bytes, sync_folder
 from trad_array.errors import StoreError
 
 SCHEMA_VERSION = 1
 FILE = "watch.db"
 # How long a writer waits for somebody who looks at the file with another program, s (our choice).
 _PATIENCE_S = 2.0
+# What SQLite needs to open a file at all, with room to spare.
+_NO_ROOM_BYTES = 100_000
 
 # Faults, actions, states and deletions are the messages of one kind, seen through a view: said once, kept once.
 _SCHEMA = """
@@ -191,3 +193,20 @@ def cause(trouble: Exception) -> str:
     if isinstance(trouble, OSError):
         return trouble.strerror or str(trouble)
     return str(trouble)
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file is under a name; None when there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def no_room(folder: Path) -> bool:
+    """Whether the disk has less room than SQLite needs to open a file."""
+    try:
+        return free_bytes(folder) < _NO_ROOM_BYTES
+    except OSError:
+        return False

@@ -15,7 +15,7 @@ from trad_array.alarm.store_records import indexed_write
 def clear_half_written(bundles: Path) -> list[Path]:
     """Remove what nobody finished writing or removing; only while nobody writes there.
 
-    A bundle that was about to be replaced comes back.
+    A bundle that was about to be replaced or deleted comes back.
     """
     for old in bundles.glob(f"*{OLD}{PART}"):
         before = old.with_name(old.name.removesuffix(f"{OLD}{PART}"))
@@ -53,6 +53,6 @@ def index_bundles(db: sqlite3.Connection, bundles: Path) -> tuple[int, list[Path
 def _record(path: Path) -> Mapping[str, Any] | None:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+    except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) and {"id", "level"} <= set(found) else None

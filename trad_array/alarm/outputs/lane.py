@@ -81,7 +81,7 @@ class Lane:
         self._queue: deque[_Item] = deque()
         # Something in the outbox is not in the queue: left from before, or more than memory takes.
         self._behind = True
-        self._finishing = self._closing = False
+        self._finishing = self._closing = self._hurry = False
         self._reason: str | None = None
         self._since = utc_now()
         self._sending_since: float | None = None
@@ -94,11 +94,15 @@ class Lane:
         self._thread.start()
 
     def put(self, message: Mapping[str, Any], *, seq: int | None) -> None:
-        """Hand over a message; it is sent at once when nothing is before it. Never blocks for the output's sake."""
+        """Hand over a message; it is sent at once when nothing is before it. Never blocks for the output's sake.
+
+        An alarm ends the pause after a failure.
+        """
         with self._turn:
             if seq is not None and seq <= self._last_done:
                 return  # it was read from the disk in between
             self._queue.append(_Item(message, seq))
+            self._hurry = self._hurry or message.get("level") == "alarm"
             if self._reason is not None or len(self._queue) > self._rule.in_memory:
                 self._make_room()
             self._turn.notify()
@@ -225,6 +229,7 @@ class Lane:
         """Send one message; what went wrong, or None when it arrived and is noted."""
         with self._turn:
             self._sending_since = time.monotonic()
+            self._hurry = False
         try:
             self._output.send(item.message)
         except OutputError as trouble:
@@ -274,8 +279,9 @@ class Lane:
             if self._finishing or self._closing:
                 return False
             until = time.monotonic() + pause_s
-            while (left := until - time.monotonic()) > 0 and not self._finishing and not self._closing:
+            while (left := until - time.monotonic()) > 0 and not (self._finishing or self._closing or self._hurry):
                 self._turn.wait(left)
+            self._hurry = False
             return not (self._finishing or self._closing)
 
     def _make_room(self) -> None:
