@@ -15,6 +15,7 @@ COMMANDS: Mapping[str, str] = {
     "demo": "Hear a simulated cell vent, name it, draw it; hear an air tool, and raise no alarm.",
     "localize": "Find events in recordings and say which cell each came from.",
     "monitor": "Watch a stream and raise alarms.",
+    "devices": "List sound cards, or try one: levels, clock, what is lost.",
     "learn": "Set the thresholds of a site from hours of its normal sound.",
     "heatmap": "Draw the cells of an event by probability.",
     "spectrogram": "Draw recordings as mel spectrograms, side by side.",

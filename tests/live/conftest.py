@@ -86,9 +86,7 @@ def listen(server_of, tmp_path):
 
     def start(device="trad_array", *, server=None, form=None, rule=None, slow_s=0.0):
         keep = tmp_path / f"heard-{len(running)}.npz"
-        running.append(
-            Listener(server_of(server), keep, device, form=form or {}, rule=rule or {}, slow_s=slow_s)
-        )
+        running.append(Listener(server_of(server), keep, device, form=form or {}, rule=rule or {}, slow_s=slow_s))
         return running[-1]
 
     yield start

@@ -58,7 +58,8 @@ class Drift:
     """How much faster than the monotonic clock a card runs.
 
     ppm : parts in a million; negative when it is slower
-    sure_ppm : half width of the 95 % interval of the straight line through the delays
+    sure_ppm : what it may be off: two standard errors of the straight line through the delays, or what a jump as large
+        as their scatter would tilt it by, since virtual devices jump within a block
     over_s : s, of sound it was measured on
     """
 
@@ -104,4 +105,5 @@ def drift_of(state: ClockState) -> Drift | None:
     slope = float((at_s * behind_s).sum()) / spread
     left = behind_s - behind_s.mean() - slope * at_s
     error = float(np.sqrt((left**2).sum() / (len(at_s) - 2) / spread))
-    return Drift(ppm=-1e6 * slope, sure_ppm=1.96e6 * error, over_s=float(np.ptp(at_s)))
+    over_s = float(np.ptp(at_s))
+    return Drift(ppm=-1e6 * slope, sure_ppm=2e6 * max(error, float(np.ptp(left)) / over_s), over_s=over_s)

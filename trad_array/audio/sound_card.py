@@ -17,45 +17,14 @@ from threading import Event, Thread
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from trad_array.audio.capture_rule import CaptureCounts, CaptureFormat, RecoveryRule
+from trad_array.audio.capture_line import Heard, Line
+from trad_array.audio.capture_rule import CaptureCounts, CaptureFormat, RecoveryRule, check_map
 from trad_array.audio.captured import Captured, NoSound, Piece
 from trad_array.audio.card_clock import ClockRule, ClockState, Drift, clock_start, clock_step, drift_of
-from trad_array.errors import ConfigError, DeviceError
+from trad_array.errors import DeviceError
 
 _USUAL = RecoveryRule()
-
-
-@dataclass(frozen=True, slots=True)
-class _Heard:
-    """One callback: samples (n, open_channels), s of the clock, samples dropped just before, the overflow flag."""
-
-    samples: NDArray[Any]
-    at_s: float
-    dropped: int
-    overflow: bool
-
-
-class _Line:
-    """One opened stream; only its driver's thread writes, only the listener takes."""
-
-    def __init__(self, *, blocks: int, clock: Callable[[], float]) -> None:
-        self.heard: queue.Queue[_Heard] = queue.Queue(maxsize=blocks)
-        self.ended = Event()
-        self.last_s = clock()
-        self.stream: Any = None
-        self._clock = clock
-        self._dropped = 0
-
-    def callback(self, samples: NDArray[Any], frames: int, _times: Any, flags: Any) -> None:
-        """Copies and counts, nothing else."""
-        self.last_s = now = self._clock()
-        try:
-            self.heard.put_nowait(_Heard(samples.copy(), now, self._dropped, bool(flags.input_overflow)))
-            self._dropped = 0
-        except queue.Full:
-            self._dropped += frames
 
 
 @dataclass(slots=True)
@@ -64,7 +33,7 @@ class _Attempt:
 
     began_s: float
     thread: Thread
-    line: _Line | None = None
+    line: Line | None = None
     trouble: str = ""
 
 
@@ -74,7 +43,7 @@ class _Place:
 
     index: int = 0
     clock: ClockState | None = None
-    line: _Line | None = field(default=None, repr=False)
+    line: Line | None = field(default=None, repr=False)
 
 
 class SoundCard:
@@ -103,15 +72,12 @@ class SoundCard:
         rule: RecoveryRule = _USUAL,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if len(format.channel_map) != n_mics:
-            raise ConfigError(
-                f"channel_map: expected {n_mics} channels, one for each microphone, found {len(format.channel_map)}"
-            )
+        check_map(format.channel_map, n_mics)
         self._device, self._format, self._rule, self._clock = device, format, rule, clock
         self._clock_rule = ClockRule(format.samplerate_hz, loss_s=max(rule.loss_s, 2.5 * format.block_s))
         self._rows = [c - 1 for c in format.channel_map]
         self._closed = Event()
-        self._line: _Line | None = None
+        self._line: Line | None = None
         self._attempt: _Attempt | None = None
         self._again_s, self._not_before_s = rule.again_s, -math.inf
         self._place = _Place()
@@ -197,7 +163,7 @@ class SoundCard:
             if thread.is_alive():
                 _leave_driver_alone()
 
-    def _next(self, line: _Line | None) -> _Heard | None:
+    def _next(self, line: Line | None) -> Heard | None:
         """What comes next; None when nothing came for a moment."""
         if line is None:
             self._closed.wait(0.1)
@@ -207,7 +173,7 @@ class SoundCard:
         except queue.Empty:
             return None
 
-    def _captured(self, line: _Line, heard: _Heard, now: float) -> Captured:
+    def _captured(self, line: Line, heard: Heard, now: float) -> Captured:
         """The sound of one callback, with its place in the stream."""
         place, rule, frames = self._place, self._clock_rule, len(heard.samples)
         lost = heard.dropped
@@ -355,9 +321,9 @@ def _index_of(device: str) -> int:
     raise DeviceError(f"sound card {device!r}: expected {wanted}, found {named}")
 
 
-def _open_line(device: str, format: CaptureFormat, rule: RecoveryRule, clock: Callable[[], float]) -> _Line:
+def _open_line(device: str, format: CaptureFormat, rule: RecoveryRule, clock: Callable[[], float]) -> Line:
     sd = _sounddevice()
-    line = _Line(blocks=max(2, math.ceil(rule.queue_s / format.block_s)), clock=clock)
+    line = Line(blocks=max(2, math.ceil(rule.queue_s / format.block_s)), clock=clock)
     try:
         line.stream = sd.InputStream(
             device=_index_of(device),
@@ -380,7 +346,7 @@ def _open_line(device: str, format: CaptureFormat, rule: RecoveryRule, clock: Ca
     return line
 
 
-def _restart_driver(line: _Line | None) -> None:
+def _restart_driver(line: Line | None) -> None:
     """Only a new start of PortAudio finds a device again that was away."""
     sd = _sounddevice()
     if line is not None:
@@ -393,7 +359,7 @@ def _restart_driver(line: _Line | None) -> None:
         raise DeviceError(f"the audio library does not start: {_words(trouble)}") from trouble
 
 
-def _shut(line: _Line) -> None:
+def _shut(line: Line) -> None:
     """Abort and close; `stop` would wait for a device that may be gone."""
     line.stream.abort(ignore_errors=True)
     line.stream.close(ignore_errors=True)
