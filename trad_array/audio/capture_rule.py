@@ -74,6 +74,7 @@ class RecoveryRule:
     queue_s : s of sound that may wait to be taken
     loss_s : s of sound behind the clock that count as lost; never less than two and a half blocks, since where in a
         block a virtual device hands it over may jump
+    window_s : s, of the windows in which frames are held against the clock; a loss is known after two to three
     """
 
     silent_s: float = 2.0
@@ -83,9 +84,10 @@ class RecoveryRule:
     close_s: float = 2.0
     queue_s: float = 10.0
     loss_s: float = 0.1
+    window_s: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("silent_s", "again_s", "longest_again_s", "give_up_s", "close_s", "queue_s", "loss_s"):
+        for name in ("silent_s", "again_s", "longest_again_s", "give_up_s", "close_s", "queue_s", "loss_s", "window_s"):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"{name}: expected a time over 0 s, found {getattr(self, name):g}")
 

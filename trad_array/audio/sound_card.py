@@ -74,7 +74,9 @@ class SoundCard:
     ) -> None:
         check_map(format.channel_map, n_mics)
         self._device, self._format, self._rule, self._clock = device, format, rule, clock
-        self._clock_rule = ClockRule(format.samplerate_hz, loss_s=max(rule.loss_s, 2.5 * format.block_s))
+        self._clock_rule = ClockRule(
+            format.samplerate_hz, window_s=rule.window_s, loss_s=max(rule.loss_s, 2.5 * format.block_s)
+        )
         self._rows = [c - 1 for c in format.channel_map]
         self._closed = Event()
         self._line: Line | None = None
