@@ -13,7 +13,7 @@ import queue
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,8 @@ class SoundCard:
             format.samplerate_hz, window_s=rule.window_s, loss_s=max(rule.loss_s, 2.5 * format.block_s)
         )
         self._rows = [c - 1 for c in format.channel_map]
+        # Guards the line and the attempt, which `close` may take away from another thread.
+        self._lock = Lock()
         self._closed = Event()
         self._line: Line | None = None
         self._attempt: _Attempt | None = None
@@ -114,17 +116,8 @@ class SoundCard:
         DeviceError
             If there is no such device, it does not take the format, or opening it hangs.
         """
-        if self._line is not None or self._closed.is_set():
-            return
-        self._start_attempt(anew=False)
-        assert self._attempt is not None
-        self._attempt.thread.join(self._rule.give_up_s)
-        attempt, self._attempt = self._attempt, None
-        if attempt.thread.is_alive():
-            raise self._hopeless("opening it")
-        if attempt.line is None:
-            raise DeviceError(attempt.trouble)
-        self._line = attempt.line
+        for _ in self._opening():
+            pass
 
     def pieces(self) -> Iterator[Piece]:
         """Sound as it comes, and every second without sound why; ends when the card is closed.
@@ -134,7 +127,8 @@ class SoundCard:
         DeviceError
             At the start, see `open`; later only with `hopeless`, when bringing the device back hangs.
         """
-        self.open()
+        for waited_s in self._opening():
+            yield NoSound(for_s=waited_s, reason=f"sound card {self._device!r}: being opened")
         quiet_since = told_s = self._clock()
         while not self._closed.is_set():
             line = self._line  # once: `close` may take it away at any time
@@ -152,18 +146,45 @@ class SoundCard:
 
     def close(self) -> None:
         """Let go of the device, within `close_s` even when the driver hangs; may be called twice."""
-        self._closed.set()
-        line, self._line = self._line, None
-        attempt, self._attempt = self._attempt, None
-        until_s = self._clock() + self._rule.close_s
-        threads = [attempt.thread] if attempt is not None else []
-        if line is not None:
-            threads.append(Thread(target=_shut, args=(line,), daemon=True))
-            threads[-1].start()
-        for thread in threads:
-            thread.join(max(0.0, until_s - self._clock()))
-            if thread.is_alive():
-                _leave_driver_alone()
+        with self._lock:
+            self._closed.set()
+            line, self._line = self._line, None
+            attempt, self._attempt = self._attempt, None
+
+        def work() -> None:
+            if attempt is not None:
+                attempt.thread.join()
+            for opened in (line, attempt.line if attempt is not None else None):
+                if opened is not None:
+                    _shut(opened)
+
+        worker = Thread(target=work, name="sound card closes", daemon=True)
+        worker.start()
+        worker.join(self._rule.close_s)
+        if worker.is_alive():
+            _leave_driver_alone()
+
+    def _opening(self) -> Iterator[float]:
+        """Open the device for the first time; gives every second how long that takes."""
+        with self._lock:
+            if self._line is None and not self._closed.is_set():
+                self._start_attempt(anew=False)
+            attempt = self._attempt
+        if attempt is None:
+            return
+        while attempt.thread.is_alive():
+            attempt.thread.join(1.0)
+            waited_s = self._clock() - attempt.began_s
+            if attempt.thread.is_alive() and waited_s > self._rule.give_up_s:
+                raise self._hopeless("opening it")
+            if attempt.thread.is_alive():
+                yield waited_s
+        with self._lock:
+            if self._closed.is_set():
+                return
+            self._attempt, self._line = None, attempt.line
+        if attempt.line is None:
+            raise DeviceError(attempt.trouble)
 
     def _next(self, line: Line | None) -> Heard | None:
         """What comes next; None when nothing came for a moment."""
@@ -210,6 +231,11 @@ class SoundCard:
 
     def _mend(self, now: float) -> None:
         """See to it that a stream that died is opened again; never waits."""
+        with self._lock:
+            if not self._closed.is_set():
+                self._mend_line(now)
+
+    def _mend_line(self, now: float) -> None:
         attempt, rule = self._attempt, self._rule
         if attempt is not None:
             if attempt.thread.is_alive():
@@ -234,7 +260,7 @@ class SoundCard:
                 self._reason = f"sound card {self._device!r}: no sound for {silent_s:.0f} s"
             else:
                 return
-        if now >= self._not_before_s and not self._closed.is_set():
+        if now >= self._not_before_s:
             self._start_attempt(anew=True)
 
     def _start_attempt(self, *, anew: bool) -> None:
@@ -248,9 +274,7 @@ class SoundCard:
             except DeviceError as trouble:
                 attempt.trouble = str(trouble)
                 return
-            if self._closed.is_set():
-                _shut(opened)
-            attempt.line = opened
+            attempt.line = opened  # whoever takes the attempt shuts it if the card was closed meanwhile
 
         attempt = _Attempt(self._clock(), Thread(target=work, name="sound card", daemon=True))
         self._attempt = attempt
