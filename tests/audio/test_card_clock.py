@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trad_array.audio.card_clock import ClockRule, clock_start, clock_step, drift_of
+from trad_array.audio.card_clock import ClockRule, Place, clock_start, clock_step, drift_of, place_step
 
 FS, BLOCK = 16_000, 800
 RULE = ClockRule(FS)
@@ -86,3 +86,31 @@ def test_a_jump_within_a_block_is_no_loss_and_leaves_the_drift_unsure():
 def test_a_drift_is_not_made_up_from_a_few_seconds():
     _, state = listen(steady(3.5))
     assert drift_of(state) is None
+
+
+def placed(pieces):
+    """Places of (s of the clock, dropped, overflow, fresh) blocks; gives (start, lost) of each."""
+    place, out = Place(), []
+    for at_s, dropped, overflow, fresh in pieces:
+        place, lost = place_step(RULE, place, frames=BLOCK, at_s=at_s, dropped=dropped, overflow=overflow, fresh=fresh)
+        out.append((place.index - BLOCK, lost))
+    return out
+
+
+BEGUN = ((10.0, 0, False, True), (10.05, 0, False, False))
+
+
+def test_what_the_queue_dropped_and_what_the_driver_threw_away_is_lost_at_once():
+    told = placed(
+        [(10.0, 0, False, True), (10.05, 0, False, False), (10.2, 1600, False, False), (10.25, 0, True, False)]
+    )
+    assert told == [(0, 0), (800, 0), (3200, 1600), (4001, 1)]
+
+
+def test_a_stream_that_was_opened_anew_goes_on_where_the_clock_is():
+    told = placed(
+        [(10.0, 0, False, True), (10.05, 0, False, False), (610.05, 0, False, True), (610.1, 0, False, False)]
+    )
+    assert told == [(0, 0), (800, 0), (800 + 600 * FS, 600 * FS - BLOCK), (1600 + 600 * FS, 0)]
+    # Never backwards, and never as if nothing had been.
+    assert placed([(10.0, 0, False, True), (10.01, 0, False, True)]) == [(0, 0), (801, 1)]

@@ -68,6 +68,18 @@ class Drift:
     over_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a listener is in the stream of a card.
+
+    index : of the next sample since the card was opened first
+    clock : where the card stands against the clock; None before the first sound
+    """
+
+    index: int = 0
+    clock: ClockState | None = None
+
+
 def clock_start(rule: ClockRule, *, clock_s: float, heard: int) -> ClockState:
     """State after the first sound: at `clock_s` all before sample `heard` had arrived."""
     return ClockState(zero_s=clock_s - heard / rule.fs, since_s=clock_s)
@@ -93,6 +105,26 @@ def clock_step(rule: ClockRule, state: ClockState, *, clock_s: float, heard: int
         return ClockState(state.zero_s, clock_s, behind - lost / rule.fs, old), lost
     marks = (*state.marks, (state.since_s, state.least_s))[-rule.marks :]
     return ClockState(state.zero_s, clock_s, behind, past, marks), 0
+
+
+def place_step(
+    rule: ClockRule, place: Place, *, frames: int, at_s: float, dropped: int, overflow: bool, fresh: bool
+) -> tuple[Place, int]:
+    """Take that `frames` more samples arrived at `at_s`; gives the samples that went missing before them.
+
+    dropped : samples just before that are known to be dropped
+    overflow : the driver says that some are missing, not how many; the clock will say it
+    fresh : they are the first of a stream that was opened anew, and placed by the clock of the one before
+    """
+    if place.clock is None or fresh:
+        lost = dropped
+        if place.clock is not None:
+            lost = max(1, place.clock.index_at(at_s, fs=rule.fs) - frames - place.index)
+        end = place.index + lost + frames
+        return Place(end, clock_start(rule, clock_s=at_s, heard=end)), lost
+    lost = max(dropped, 1) if overflow else dropped
+    clock, more = clock_step(rule, place.clock, clock_s=at_s, heard=place.index + lost + frames)
+    return Place(place.index + lost + more + frames, clock), lost + more
 
 
 def drift_of(state: ClockState) -> Drift | None:

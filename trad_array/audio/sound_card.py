@@ -12,7 +12,7 @@ import math
 import queue
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from threading import Event, Lock, Thread
 from typing import Any
 
@@ -21,7 +21,7 @@ import numpy as np
 from trad_array.audio.capture_line import Heard, Line
 from trad_array.audio.capture_rule import CaptureCounts, CaptureFormat, RecoveryRule, check_map
 from trad_array.audio.captured import Captured, NoSound, Piece
-from trad_array.audio.card_clock import ClockRule, ClockState, Drift, clock_start, clock_step, drift_of
+from trad_array.audio.card_clock import ClockRule, Drift, Place, drift_of, place_step
 from trad_array.errors import DeviceError
 
 _USUAL = RecoveryRule()
@@ -35,15 +35,6 @@ class _Attempt:
     thread: Thread
     line: Line | None = None
     trouble: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where the listener is in the stream: next sample, clock, and the line these belong to."""
-
-    index: int = 0
-    clock: ClockState | None = None
-    line: Line | None = field(default=None, repr=False)
 
 
 class SoundCard:
@@ -84,7 +75,8 @@ class SoundCard:
         self._line: Line | None = None
         self._attempt: _Attempt | None = None
         self._again_s, self._not_before_s = rule.again_s, -math.inf
-        self._place = _Place()
+        self._place = Place()
+        self._placed: Line | None = None  # the line that `_place` is about
         self._counts = CaptureCounts()
         self._reason = f"sound card {device!r}: no sound"
 
@@ -198,21 +190,17 @@ class SoundCard:
 
     def _captured(self, line: Line, heard: Heard, now: float) -> Captured:
         """The sound of one callback, with its place in the stream."""
-        place, rule, frames = self._place, self._clock_rule, len(heard.samples)
-        lost = heard.dropped
-        if place.line is not line:
-            # The first sound of a stream: after a recovery it is placed by the clock of the stream before.
-            if place.clock is not None:
-                due = place.clock.index_at(heard.at_s, fs=rule.fs) - frames
-                lost = max(1, due - place.index)
-            clock = clock_start(rule, clock_s=heard.at_s, heard=place.index + lost + frames)
-        else:
-            assert place.clock is not None
-            lost = max(lost, 1) if heard.overflow else lost
-            clock, more = clock_step(rule, place.clock, clock_s=heard.at_s, heard=place.index + lost + frames)
-            lost += more
-        start = place.index + lost
-        self._place = _Place(start + frames, clock, line)
+        frames, fresh = len(heard.samples), line is not self._placed
+        self._place, lost = place_step(
+            self._clock_rule,
+            self._place,
+            frames=frames,
+            at_s=heard.at_s,
+            dropped=heard.dropped,
+            overflow=heard.overflow,
+            fresh=fresh,
+        )
+        self._placed = line
         counts = self._counts
         self._counts = replace(
             counts,
@@ -222,8 +210,8 @@ class SoundCard:
         )
         return Captured(
             samples=np.ascontiguousarray(heard.samples[:, self._rows].T),
-            start=start,
-            fs=rule.fs,
+            start=self._place.index - frames,
+            fs=self.fs,
             lost=lost,
             received_s=heard.at_s,
             queued_s=max(0.0, now - heard.at_s),
