@@ -1,7 +1,9 @@
-# Everything happens in .venv at the root; nothing else on the machine is touched.
+# Everything happens in .venv at the root. Nothing else on the machine is touched, except that `make test` installs four
+# Debian packages of sound when they are missing and it may; otherwise it names them and stops.
 #   make demo          set up what the demo needs (no torch) and run it
 #   make test          set up everything and run linters, type checker, floors and tests
-#   make lint          the first half of make test
+#   make lint          the linters and the type checker of make test
+#   make system        the Debian packages that make test needs
 #   make docs          the guide as HTML, into docs/_build
 #   make bench-chain   the numbers that README and docs quote, into benchmarks/results/chain.json
 #   make bench-localization       which cell, ours beside other packages: results, docs/localization-results.md, pictures
@@ -14,13 +16,17 @@ BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint docs bench-chain bench-localization bench-localization-full bench-detection bench-detection-full clean
+.PHONY: demo test lint system docs bench-chain bench-localization bench-localization-full bench-detection bench-detection-full clean
 
 demo: .venv/sim
 	$(BIN)/trad-array demo --out demo
 
-test: lint
+test: system lint
 	$(BIN)/pytest
+
+# The audio server that the tests of live sound run against.
+system:
+	@sh tests/live/debian-packages.sh
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -77,7 +77,7 @@ class AudioServer:
         socket = self.folder / "pulse.sock"
         for stale in (self.fifo, socket):
             stale.unlink(missing_ok=True)
-        # Not exact after `virt.pa`: modules are loaded one by one, so that their numbers are known.
+        # The devices are loaded one by one afterwards, so that their numbers are known.
         script = self.folder / "virt.pa"
         script.write_text(f"load-module module-native-protocol-unix socket={socket} auth-anonymous=1\n")
         options = (

@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "disable": "Take a cell, a microphone or an output out of the alarm for a while.",
     "enable": "End a disablement or a test.",
     "test-mode": "Begin a test of the alarm: events are marked, nothing sounds.",
+    "devices": "List sound cards, or try one: levels, clock, what is lost.",
     "learn": "Set the thresholds of a site from hours of its normal sound.",
     "heatmap": "Draw the cells of an event by probability.",
     "spectrogram": "Draw recordings as mel spectrograms, side by side.",

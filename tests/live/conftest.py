@@ -12,7 +12,15 @@ import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks" / "monitor"
 # Short waits, so that tests are; the limits themselves are the rule's.
-QUICK = {"silent_s": 0.6, "again_s": 0.1, "longest_again_s": 0.4, "give_up_s": 20.0, "close_s": 1.0, "queue_s": 5.0}
+QUICK = {
+    "silent_s": 0.6,
+    "again_s": 0.1,
+    "longest_again_s": 0.4,
+    "give_up_s": 20.0,
+    "close_s": 1.0,
+    "queue_s": 5.0,
+    "window_s": 0.3,
+}
 FORMAT = {"samplerate_hz": 16_000, "dtype": "int16", "open_channels": 4, "channel_map": [1, 2, 3, 4], "block_s": 0.02}
 
 

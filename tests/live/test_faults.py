@@ -11,7 +11,7 @@ FS = 16_000
 NEAR_S = 0.25
 
 
-def steady(listener, seconds=1.2):
+def steady(listener, seconds=0.5):
     """Listen for a while; gives what was told last."""
     first = listener.wait_for_sound()
     return listener.wait_for(lambda t: t["kind"] == "sound" and t["end"] - first["start"] > seconds * FS, within_s=8)
@@ -24,7 +24,7 @@ def comes_back(listener, before, *, after, within_s=8.0):
     assert back["start"] >= before["end"]
     assert (back["end"] - before["end"]) / FS == pytest.approx(back["at_s"] - before["at_s"], abs=NEAR_S)
     # And goes on.
-    listener.wait_for(lambda t: t["kind"] == "sound" and t["end"] > back["end"] + FS // 2, within_s=5)
+    listener.wait_for(lambda t: t["kind"] == "sound" and t["end"] > back["end"] + FS // 4, within_s=5)
     return back
 
 
@@ -75,7 +75,8 @@ def test_a_device_that_falls_silent_without_a_word_is_told_and_found_again(serve
 
 def test_a_feeder_that_stops_is_told_and_heard_again_when_it_goes_on(server, listen, rng):
     listener = listen("trad_pipe")
-    sound = rng.integers(-9_000, 9_000, (2 * FS, 4)).astype(np.int16)
+    sound = rng.integers(-9_000, 9_000, (FS // 2, 4)).astype(np.int16)
+    listener.wait_for(lambda t: t["kind"] == "none", within_s=4)  # it is open
     server.write(sound, in_real_time=True)
     before, at = last_sound(listener), len(listener.told)
     none = listener.wait_for(lambda t: t["kind"] == "none" and t["for_s"] > 1.9, within_s=4, after=at)
@@ -109,24 +110,24 @@ def test_a_short_stall_loses_nothing_and_is_told_as_no_loss(server, listen):
     time.sleep(0.7)
     server.go_on()
     at = listener.told[-1]
-    listener.wait_for(lambda t: t["kind"] == "sound" and t["at_s"] > at["at_s"] + 3.5, within_s=6)
+    listener.wait_for(lambda t: t["kind"] == "sound" and t["at_s"] > at["at_s"] + 1.5, within_s=6)
     ends_with(listener, lost=0, dropped=0, reopened=0)
 
 
 def test_sound_that_goes_missing_unsaid_is_found_by_the_clock(server, listen, rng):
     listener = listen("trad_pipe")
-    sound = rng.integers(-9_000, 9_000, (6 * FS, 4)).astype(np.int16)
+    sound = rng.integers(-9_000, 9_000, (3 * FS, 4)).astype(np.int16)
 
     def write():
-        server.write(sound[: 2 * FS], in_real_time=True)
+        server.write(sound[:FS], in_real_time=True)
         time.sleep(0.4)  # shorter than a silence: nothing but the clock knows
-        server.write(sound[2 * FS :], in_real_time=True)
+        server.write(sound[FS:], in_real_time=True)
 
     feeder = Thread(target=write)
     feeder.start()
     loss = listener.wait_for(lambda t: t["kind"] == "sound" and t["lost"], within_s=8)
     assert loss["lost"] / FS == pytest.approx(0.4, abs=0.1)
-    assert loss["end"] / FS < 6.0
+    assert loss["end"] / FS < 1.0 + 0.4 + 4 * 0.3 + NEAR_S
     feeder.join()
     end = ends_with(listener, reopened=0, dropped=0, overflows=0)
     assert end["lost"] == loss["lost"]
@@ -139,7 +140,7 @@ def test_a_listener_that_is_late_loses_what_the_queue_does_not_hold_and_knows_ho
     assert loss["lost"] / FS == pytest.approx(1.0, abs=NEAR_S)
     waited = listener.wait_for(lambda t: t["kind"] == "sound" and t is not first, within_s=1)
     assert waited["queued_s"] == pytest.approx(1.5, abs=NEAR_S)
-    listener.wait_for(lambda t: t["kind"] == "sound" and t["end"] > 5 * FS, within_s=8)
+    listener.wait_for(lambda t: t["kind"] == "sound" and t["end"] > 3 * FS, within_s=8)
     ends_with(listener, lost=loss["lost"], dropped=loss["lost"], reopened=0)
 
 

@@ -32,23 +32,35 @@ class CaptureFormat:
     block_s: float = 0.05
 
     def __post_init__(self) -> None:
-        if not MIN_FS <= self.samplerate_hz <= MAX_FS:
-            raise ConfigError(f"samplerate_hz: expected {MIN_FS} to {MAX_FS} Hz, found {self.samplerate_hz}")
         if self.dtype not in DTYPES:
             raise ConfigError(f"dtype: expected {', '.join(DTYPES)}, found {self.dtype!r}")
-        if not 1 <= self.open_channels <= 256:
-            raise ConfigError(f"open_channels: expected 1 to 256, found {self.open_channels}")
-        if not self.channel_map or len(set(self.channel_map)) < len(self.channel_map):
-            raise ConfigError(f"channel_map: expected each channel once, found {self.channel_map}")
-        if not all(1 <= c <= self.open_channels for c in self.channel_map):
-            raise ConfigError(f"channel_map: expected channels 1 to {self.open_channels}, found {self.channel_map}")
-        if not 0.001 <= self.block_s <= 1.0:
-            raise ConfigError(f"block_s: expected 0.001 to 1 s, found {self.block_s:g}")
+        check_shape(self.samplerate_hz, self.open_channels, self.channel_map, self.block_s)
 
     @property
     def block_frames(self) -> int:
         """Samples of each channel in a block."""
         return max(1, round(self.block_s * self.samplerate_hz))
+
+
+def check_shape(samplerate_hz: int, open_channels: int, channel_map: tuple[int, ...], block_s: float) -> None:
+    """Raise `ConfigError` when what is asked of a live source is out of range, or the map does not fit the channels."""
+    if not MIN_FS <= samplerate_hz <= MAX_FS:
+        raise ConfigError(f"samplerate_hz: expected {MIN_FS} to {MAX_FS} Hz, found {samplerate_hz}")
+    if not 1 <= open_channels <= 256:
+        raise ConfigError(f"open_channels: expected 1 to 256, found {open_channels}")
+    listed = ",".join(map(str, channel_map)) or "none"
+    if not channel_map or len(set(channel_map)) < len(channel_map):
+        raise ConfigError(f"channel_map: expected each channel once, found {listed}")
+    if not all(1 <= c <= open_channels for c in channel_map):
+        raise ConfigError(f"channel_map: expected channels 1 to {open_channels}, found {listed}")
+    if not 0.001 <= block_s <= 1.0:
+        raise ConfigError(f"block_s: expected 0.001 to 1 s, found {block_s:g}")
+
+
+def check_map(channel_map: tuple[int, ...], n_mics: int) -> None:
+    """Raise `ConfigError` unless there is one channel for each microphone."""
+    if len(channel_map) != n_mics:
+        raise ConfigError(f"channel_map: expected {n_mics} channels, one for each microphone, found {len(channel_map)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,7 @@ class RecoveryRule:
     queue_s : s of sound that may wait to be taken
     loss_s : s of sound behind the clock that count as lost; never less than two and a half blocks, since where in a
         block a virtual device hands it over may jump
+    window_s : s, of the windows in which frames are held against the clock; a loss is known after two to three
     """
 
     silent_s: float = 2.0
@@ -71,9 +84,10 @@ class RecoveryRule:
     close_s: float = 2.0
     queue_s: float = 10.0
     loss_s: float = 0.1
+    window_s: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("silent_s", "again_s", "longest_again_s", "give_up_s", "close_s", "queue_s", "loss_s"):
+        for name in ("silent_s", "again_s", "longest_again_s", "give_up_s", "close_s", "queue_s", "loss_s", "window_s"):
             if not 0.0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"{name}: expected a time over 0 s, found {getattr(self, name):g}")
 

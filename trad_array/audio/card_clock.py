@@ -58,13 +58,26 @@ class Drift:
     """How much faster than the monotonic clock a card runs.
 
     ppm : parts in a million; negative when it is slower
-    sure_ppm : half width of the 95 % interval of the straight line through the delays
+    sure_ppm : what it may be off: two standard errors of the straight line through the delays, or what a jump as large
+        as their scatter would tilt it by, since virtual devices jump within a block
     over_s : s, of sound it was measured on
     """
 
     ppm: float
     sure_ppm: float
     over_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a listener is in the stream of a card.
+
+    index : of the next sample since the card was opened first
+    clock : where the card stands against the clock; None before the first sound
+    """
+
+    index: int = 0
+    clock: ClockState | None = None
 
 
 def clock_start(rule: ClockRule, *, clock_s: float, heard: int) -> ClockState:
@@ -94,6 +107,26 @@ def clock_step(rule: ClockRule, state: ClockState, *, clock_s: float, heard: int
     return ClockState(state.zero_s, clock_s, behind, past, marks), 0
 
 
+def place_step(
+    rule: ClockRule, place: Place, *, frames: int, at_s: float, dropped: int, overflow: bool, fresh: bool
+) -> tuple[Place, int]:
+    """Take that `frames` more samples arrived at `at_s`; gives the samples that went missing before them.
+
+    dropped : samples just before that are known to be dropped
+    overflow : the driver says that some are missing, not how many; the clock will say it
+    fresh : they are the first of a stream that was opened anew, and placed by the clock of the one before
+    """
+    if place.clock is None or fresh:
+        lost = dropped
+        if place.clock is not None:
+            lost = max(1, place.clock.index_at(at_s, fs=rule.fs) - frames - place.index)
+        end = place.index + lost + frames
+        return Place(end, clock_start(rule, clock_s=at_s, heard=end)), lost
+    lost = max(dropped, 1) if overflow else dropped
+    clock, more = clock_step(rule, place.clock, clock_s=at_s, heard=place.index + lost + frames)
+    return Place(place.index + lost + more + frames, clock), lost + more
+
+
 def drift_of(state: ClockState) -> Drift | None:
     """Speed of the card against the clock; None before there are four windows."""
     if len(state.marks) < 4:
@@ -104,4 +137,5 @@ def drift_of(state: ClockState) -> Drift | None:
     slope = float((at_s * behind_s).sum()) / spread
     left = behind_s - behind_s.mean() - slope * at_s
     error = float(np.sqrt((left**2).sum() / (len(at_s) - 2) / spread))
-    return Drift(ppm=-1e6 * slope, sure_ppm=1.96e6 * error, over_s=float(np.ptp(at_s)))
+    over_s = float(np.ptp(at_s))
+    return Drift(ppm=-1e6 * slope, sure_ppm=2e6 * max(error, float(np.ptp(left)) / over_s), over_s=over_s)

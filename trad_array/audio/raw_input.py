@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trad_array.audio.capture_rule import check_map, check_shape
 from trad_array.audio.captured import Captured, NoSound, Piece
-from trad_array.audio.files import MAX_FS, MIN_FS
 from trad_array.errors import AudioError, ConfigError
 
 # Bytes of a sample in each encoding; all have the lowest byte first.
@@ -43,18 +43,9 @@ class RawFormat:
     block_s: float = 0.05
 
     def __post_init__(self) -> None:
-        if not MIN_FS <= self.samplerate_hz <= MAX_FS:
-            raise ConfigError(f"samplerate_hz: expected {MIN_FS} to {MAX_FS} Hz, found {self.samplerate_hz}")
         if self.encoding not in ENCODINGS:
             raise ConfigError(f"encoding: expected {', '.join(ENCODINGS)}, found {self.encoding!r}")
-        if not 1 <= self.open_channels <= 256:
-            raise ConfigError(f"open_channels: expected 1 to 256, found {self.open_channels}")
-        if not self.channel_map or len(set(self.channel_map)) < len(self.channel_map):
-            raise ConfigError(f"channel_map: expected each channel once, found {self.channel_map}")
-        if not all(1 <= c <= self.open_channels for c in self.channel_map):
-            raise ConfigError(f"channel_map: expected channels 1 to {self.open_channels}, found {self.channel_map}")
-        if not 0.001 <= self.block_s <= 1.0:
-            raise ConfigError(f"block_s: expected 0.001 to 1 s, found {self.block_s:g}")
+        check_shape(self.samplerate_hz, self.open_channels, self.channel_map, self.block_s)
 
     @property
     def frame_bytes(self) -> int:
@@ -90,10 +81,7 @@ class RawInput:
         owned: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if len(format.channel_map) != n_mics:
-            raise ConfigError(
-                f"channel_map: expected {n_mics} channels, one for each microphone, found {len(format.channel_map)}"
-            )
+        check_map(format.channel_map, n_mics)
         self._descriptor, self._name, self._format, self._owned, self._clock = descriptor, name, format, owned, clock
         self._closed = False
 
@@ -182,7 +170,7 @@ def open_raw(text: str, *, format: RawFormat, n_mics: int) -> RawInput:
     where = text.removeprefix(PREFIX)
     if where == "-":
         return RawInput(0, name="standard input", format=format, n_mics=n_mics)
-    RawInput(-1, name=where, format=format, n_mics=n_mics)  # refuses what does not fit before a file is opened
+    check_map(format.channel_map, n_mics)
     try:
         # Without waiting for a writer; nothing comes until there is one.
         descriptor = os.open(Path(where), os.O_RDONLY | os.O_NONBLOCK)

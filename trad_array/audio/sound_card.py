@@ -12,50 +12,19 @@ import math
 import queue
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from threading import Event, Thread
+from dataclasses import dataclass, replace
+from threading import Event, Lock, Thread
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from trad_array.audio.capture_rule import CaptureCounts, CaptureFormat, RecoveryRule
+from trad_array.audio.capture_line import Heard, Line
+from trad_array.audio.capture_rule import CaptureCounts, CaptureFormat, RecoveryRule, check_map
 from trad_array.audio.captured import Captured, NoSound, Piece
-from trad_array.audio.card_clock import ClockRule, ClockState, Drift, clock_start, clock_step, drift_of
-from trad_array.errors import ConfigError, DeviceError
+from trad_array.audio.card_clock import ClockRule, Drift, Place, drift_of, place_step
+from trad_array.errors import DeviceError
 
 _USUAL = RecoveryRule()
-
-
-@dataclass(frozen=True, slots=True)
-class _Heard:
-    """One callback: samples (n, open_channels), s of the clock, samples dropped just before, the overflow flag."""
-
-    samples: NDArray[Any]
-    at_s: float
-    dropped: int
-    overflow: bool
-
-
-class _Line:
-    """One opened stream; only its driver's thread writes, only the listener takes."""
-
-    def __init__(self, *, blocks: int, clock: Callable[[], float]) -> None:
-        self.heard: queue.Queue[_Heard] = queue.Queue(maxsize=blocks)
-        self.ended = Event()
-        self.last_s = clock()
-        self.stream: Any = None
-        self._clock = clock
-        self._dropped = 0
-
-    def callback(self, samples: NDArray[Any], frames: int, _times: Any, flags: Any) -> None:
-        """Copies and counts, nothing else."""
-        self.last_s = now = self._clock()
-        try:
-            self.heard.put_nowait(_Heard(samples.copy(), now, self._dropped, bool(flags.input_overflow)))
-            self._dropped = 0
-        except queue.Full:
-            self._dropped += frames
 
 
 @dataclass(slots=True)
@@ -64,17 +33,8 @@ class _Attempt:
 
     began_s: float
     thread: Thread
-    line: _Line | None = None
+    line: Line | None = None
     trouble: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where the listener is in the stream: next sample, clock, and the line these belong to."""
-
-    index: int = 0
-    clock: ClockState | None = None
-    line: _Line | None = field(default=None, repr=False)
 
 
 class SoundCard:
@@ -103,18 +63,20 @@ class SoundCard:
         rule: RecoveryRule = _USUAL,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if len(format.channel_map) != n_mics:
-            raise ConfigError(
-                f"channel_map: expected {n_mics} channels, one for each microphone, found {len(format.channel_map)}"
-            )
+        check_map(format.channel_map, n_mics)
         self._device, self._format, self._rule, self._clock = device, format, rule, clock
-        self._clock_rule = ClockRule(format.samplerate_hz, loss_s=max(rule.loss_s, 2.5 * format.block_s))
+        self._clock_rule = ClockRule(
+            format.samplerate_hz, window_s=rule.window_s, loss_s=max(rule.loss_s, 2.5 * format.block_s)
+        )
         self._rows = [c - 1 for c in format.channel_map]
+        # Guards the line and the attempt, which `close` may take away from another thread.
+        self._lock = Lock()
         self._closed = Event()
-        self._line: _Line | None = None
+        self._line: Line | None = None
         self._attempt: _Attempt | None = None
         self._again_s, self._not_before_s = rule.again_s, -math.inf
-        self._place = _Place()
+        self._place = Place()
+        self._placed: Line | None = None  # the line that `_place` is about
         self._counts = CaptureCounts()
         self._reason = f"sound card {device!r}: no sound"
 
@@ -146,17 +108,8 @@ class SoundCard:
         DeviceError
             If there is no such device, it does not take the format, or opening it hangs.
         """
-        if self._line is not None or self._closed.is_set():
-            return
-        self._start_attempt(anew=False)
-        assert self._attempt is not None
-        self._attempt.thread.join(self._rule.give_up_s)
-        attempt, self._attempt = self._attempt, None
-        if attempt.thread.is_alive():
-            raise self._hopeless("opening it")
-        if attempt.line is None:
-            raise DeviceError(attempt.trouble)
-        self._line = attempt.line
+        for _ in self._opening():
+            pass
 
     def pieces(self) -> Iterator[Piece]:
         """Sound as it comes, and every second without sound why; ends when the card is closed.
@@ -166,7 +119,8 @@ class SoundCard:
         DeviceError
             At the start, see `open`; later only with `hopeless`, when bringing the device back hangs.
         """
-        self.open()
+        for waited_s in self._opening():
+            yield NoSound(for_s=waited_s, reason=f"sound card {self._device!r}: being opened")
         quiet_since = told_s = self._clock()
         while not self._closed.is_set():
             line = self._line  # once: `close` may take it away at any time
@@ -184,20 +138,47 @@ class SoundCard:
 
     def close(self) -> None:
         """Let go of the device, within `close_s` even when the driver hangs; may be called twice."""
-        self._closed.set()
-        line, self._line = self._line, None
-        attempt, self._attempt = self._attempt, None
-        until_s = self._clock() + self._rule.close_s
-        threads = [attempt.thread] if attempt is not None else []
-        if line is not None:
-            threads.append(Thread(target=_shut, args=(line,), daemon=True))
-            threads[-1].start()
-        for thread in threads:
-            thread.join(max(0.0, until_s - self._clock()))
-            if thread.is_alive():
-                _leave_driver_alone()
+        with self._lock:
+            self._closed.set()
+            line, self._line = self._line, None
+            attempt, self._attempt = self._attempt, None
 
-    def _next(self, line: _Line | None) -> _Heard | None:
+        def work() -> None:
+            if attempt is not None:
+                attempt.thread.join()
+            for opened in (line, attempt.line if attempt is not None else None):
+                if opened is not None:
+                    _shut(opened)
+
+        worker = Thread(target=work, name="sound card closes", daemon=True)
+        worker.start()
+        worker.join(self._rule.close_s)
+        if worker.is_alive():
+            _leave_driver_alone()
+
+    def _opening(self) -> Iterator[float]:
+        """Open the device for the first time; gives every second how long that takes."""
+        with self._lock:
+            if self._line is None and not self._closed.is_set():
+                self._start_attempt(anew=False)
+            attempt = self._attempt
+        if attempt is None:
+            return
+        while attempt.thread.is_alive():
+            attempt.thread.join(1.0)
+            waited_s = self._clock() - attempt.began_s
+            if attempt.thread.is_alive() and waited_s > self._rule.give_up_s:
+                raise self._hopeless("opening it")
+            if attempt.thread.is_alive():
+                yield waited_s
+        with self._lock:
+            if self._closed.is_set():
+                return
+            self._attempt, self._line = None, attempt.line
+        if attempt.line is None:
+            raise DeviceError(attempt.trouble)
+
+    def _next(self, line: Line | None) -> Heard | None:
         """What comes next; None when nothing came for a moment."""
         if line is None:
             self._closed.wait(0.1)
@@ -207,23 +188,19 @@ class SoundCard:
         except queue.Empty:
             return None
 
-    def _captured(self, line: _Line, heard: _Heard, now: float) -> Captured:
+    def _captured(self, line: Line, heard: Heard, now: float) -> Captured:
         """The sound of one callback, with its place in the stream."""
-        place, rule, frames = self._place, self._clock_rule, len(heard.samples)
-        lost = heard.dropped
-        if place.line is not line:
-            # The first sound of a stream: after a recovery it is placed by the clock of the stream before.
-            if place.clock is not None:
-                due = place.clock.index_at(heard.at_s, fs=rule.fs) - frames
-                lost = max(1, due - place.index)
-            clock = clock_start(rule, clock_s=heard.at_s, heard=place.index + lost + frames)
-        else:
-            assert place.clock is not None
-            lost = max(lost, 1) if heard.overflow else lost
-            clock, more = clock_step(rule, place.clock, clock_s=heard.at_s, heard=place.index + lost + frames)
-            lost += more
-        start = place.index + lost
-        self._place = _Place(start + frames, clock, line)
+        frames, fresh = len(heard.samples), line is not self._placed
+        self._place, lost = place_step(
+            self._clock_rule,
+            self._place,
+            frames=frames,
+            at_s=heard.at_s,
+            dropped=heard.dropped,
+            overflow=heard.overflow,
+            fresh=fresh,
+        )
+        self._placed = line
         counts = self._counts
         self._counts = replace(
             counts,
@@ -233,8 +210,8 @@ class SoundCard:
         )
         return Captured(
             samples=np.ascontiguousarray(heard.samples[:, self._rows].T),
-            start=start,
-            fs=rule.fs,
+            start=self._place.index - frames,
+            fs=self.fs,
             lost=lost,
             received_s=heard.at_s,
             queued_s=max(0.0, now - heard.at_s),
@@ -242,6 +219,11 @@ class SoundCard:
 
     def _mend(self, now: float) -> None:
         """See to it that a stream that died is opened again; never waits."""
+        with self._lock:
+            if not self._closed.is_set():
+                self._mend_line(now)
+
+    def _mend_line(self, now: float) -> None:
         attempt, rule = self._attempt, self._rule
         if attempt is not None:
             if attempt.thread.is_alive():
@@ -266,7 +248,7 @@ class SoundCard:
                 self._reason = f"sound card {self._device!r}: no sound for {silent_s:.0f} s"
             else:
                 return
-        if now >= self._not_before_s and not self._closed.is_set():
+        if now >= self._not_before_s:
             self._start_attempt(anew=True)
 
     def _start_attempt(self, *, anew: bool) -> None:
@@ -280,9 +262,7 @@ class SoundCard:
             except DeviceError as trouble:
                 attempt.trouble = str(trouble)
                 return
-            if self._closed.is_set():
-                _shut(opened)
-            attempt.line = opened
+            attempt.line = opened  # whoever takes the attempt shuts it if the card was closed meanwhile
 
         attempt = _Attempt(self._clock(), Thread(target=work, name="sound card", daemon=True))
         self._attempt = attempt
@@ -355,9 +335,9 @@ def _index_of(device: str) -> int:
     raise DeviceError(f"sound card {device!r}: expected {wanted}, found {named}")
 
 
-def _open_line(device: str, format: CaptureFormat, rule: RecoveryRule, clock: Callable[[], float]) -> _Line:
+def _open_line(device: str, format: CaptureFormat, rule: RecoveryRule, clock: Callable[[], float]) -> Line:
     sd = _sounddevice()
-    line = _Line(blocks=max(2, math.ceil(rule.queue_s / format.block_s)), clock=clock)
+    line = Line(blocks=max(2, math.ceil(rule.queue_s / format.block_s)), clock=clock)
     try:
         line.stream = sd.InputStream(
             device=_index_of(device),
@@ -380,7 +360,7 @@ def _open_line(device: str, format: CaptureFormat, rule: RecoveryRule, clock: Ca
     return line
 
 
-def _restart_driver(line: _Line | None) -> None:
+def _restart_driver(line: Line | None) -> None:
     """Only a new start of PortAudio finds a device again that was away."""
     sd = _sounddevice()
     if line is not None:
@@ -393,7 +373,7 @@ def _restart_driver(line: _Line | None) -> None:
         raise DeviceError(f"the audio library does not start: {_words(trouble)}") from trouble
 
 
-def _shut(line: _Line) -> None:
+def _shut(line: Line) -> None:
     """Abort and close; `stop` would wait for a device that may be gone."""
     line.stream.abort(ignore_errors=True)
     line.stream.close(ignore_errors=True)
