@@ -109,6 +109,35 @@ class ChainChoice:
 
         return replace(self, config=changed(self.config, {k: v for k, v in changes.items() if v is not None}))
 
+    def with_source(
+        self,
+        *,
+        channel_map: tuple[int, ...] | None,
+        device: str | None,
+        replay: str | None,
+        raw: str | None,
+        open_channels: int | None,
+        samplerate_hz: int | None,
+        dtype: str | None,
+        block_s: float | None,
+        fast: bool,
+    ) -> "ChainChoice":
+        """The choice with what `watch_setup.source_options` asked for; only one source may be named."""
+        if sum(name is not None for name in (device, replay, raw)) > 1:
+            raise click.UsageError("expected one of --device, --replay and --input, found several")
+        if fast and replay is None:
+            raise click.UsageError("--fast: expected --replay with it, found none")
+        return self.with_changes(
+            {
+                "source.device": device,
+                "source.samplerate_hz": samplerate_hz,
+                "source.dtype": dtype,
+                "source.open_channels": open_channels,
+                "source.channel_map": channel_map,
+                "source.block_s": block_s,
+            }
+        )
+
     def with_site(self, path: Path | None) -> "ChainChoice":
         """The choice with what was learned on site, if a file was named."""
         return self.with_changes({"site": None if path is None else str(path)})

@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, str] = {
     "demo": "Hear a simulated cell vent, name it, draw it; hear an air tool, and raise no alarm.",
     "localize": "Find events in recordings and say which cell each came from.",
     "monitor": "Watch a stream and raise alarms.",
+    "soak": "Listen without a word, and say what a watch would have cried.",
     "status": "Say how a running watch is.",
     "ack": "Acknowledge what a watch sounds.",
     "silence": "Silence what a watch sounds.",

@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event as Flag
@@ -14,7 +14,7 @@ from trad_array_cli.listening import ChainChoice, chain_options, site_option
 from trad_array_cli.main import ALARM_FOUND, OK
 from trad_array_cli.options import json_option
 from trad_array_cli.report import say
-from trad_array_cli.watch_setup import open_keeper, open_source, watch_of
+from trad_array_cli.watch_setup import open_keeper, open_source, source_options, watch_of
 from trad_array_cli.watch_words import Lines
 
 if TYPE_CHECKING:
@@ -24,32 +24,6 @@ if TYPE_CHECKING:
 
 # Where a live watch keeps its events when nobody says otherwise.
 DEFAULT_STORE = "trad-array-watch"
-
-
-def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Where the sound comes from."""
-    for option in (
-        click.option(
-            "--block-s",
-            type=click.FloatRange(0.005, 1.0),
-            metavar="S",
-            help="Sound handed on at a time.  [default: 0.1]",
-        ),
-        click.option("--fast", is_flag=True, help="A recording as fast as the machine can, instead of in real time."),
-        click.option("--dtype", type=click.Choice(["int16", "int32", "float32"]), help="Samples of card or raw input."),
-        click.option(
-            "--samplerate",
-            "samplerate_hz",
-            type=click.IntRange(8_000, 384_000),
-            help="Of card or raw input.  [default: 48000]",
-        ),
-        click.option("--open-channels", type=click.IntRange(1, 64), help="Channels of card or raw input."),
-        click.option("--input", "raw", metavar="raw:-|raw:FIFO", help="Raw interleaved samples from standard input."),
-        click.option("--replay", metavar="RECORDING", help="Recording to play, named as for `localize`."),
-        click.option("--device", metavar="NAME", help="Sound card, see `trad-array devices`."),
-    ):
-        function = option(function)
-    return function
 
 
 @click.command()
@@ -73,20 +47,13 @@ def command(
     choice: ChainChoice,
     site_path: Path | None,
     channel_map: tuple[int, ...] | None,
-    device: str | None,
-    replay: str | None,
-    raw: str | None,
-    open_channels: int | None,
-    samplerate_hz: int | None,
-    dtype: str | None,
-    fast: bool,
-    block_s: float | None,
     outputs: tuple[str, ...],
     store_path: str | None,
     socket_path: Path | None,
     view: bool | None,
     fail_on: str | None,
     as_json: bool,
+    **where: Any,  # click's: the options that say where the sound comes from
 ) -> int:
     """Watch a live array, or a recording, and raise alarms.
 
@@ -103,25 +70,15 @@ def command(
       arecord -c4 -r16000 -fS16_LE -traw | trad-array monitor --input raw:- --dtype int16 --samplerate 16000 \\
         --layout row-corners
     """
-    choice = choice.with_site(site_path).with_changes(
-        {
-            "source.device": device,
-            "source.samplerate_hz": samplerate_hz,
-            "source.dtype": dtype,
-            "source.open_channels": open_channels,
-            "source.channel_map": channel_map,
-            "source.block_s": block_s,
-            "store.folder": store_path,
-            "output": (*outputs, "json:-") if as_json and "json:-" not in outputs else outputs or None,
-        }
-    )
-    if sum(name is not None for name in (device, replay, raw)) > 1:
-        raise click.UsageError("expected one of --device, --replay and --input, found several")
+    choice = choice.with_site(site_path).with_source(channel_map=channel_map, **where)
+    told_to = (*outputs, "json:-") if as_json and "json:-" not in outputs else outputs
+    choice = choice.with_changes({"store.folder": store_path, "output": told_to or None})
+    replay, raw = where["replay"], where["raw"]
     live = replay is None
     if live and choice.config.store.folder is None:
         choice = choice.with_changes({"store.folder": DEFAULT_STORE})
     with ExitStack() as stack:
-        source, earlier = open_source(choice, replay=replay, raw=raw, fast=fast)
+        source, earlier = open_source(choice, replay=replay, raw=raw, fast=where["fast"])
         stack.callback(source.close)
         watch = watch_of(choice, source, origin=earlier.origin if earlier else None)
         shown = _Shown(watch, choice.config, view)

@@ -104,7 +104,13 @@ def disable(subject: str, for_s: float | None, **who: Any) -> int:
 @click.argument("subject")
 @_operator
 def enable(subject: str, **who: Any) -> int:
-    """End a disablement; `test` ends a test."""
+    """End a disablement; `test` ends a test.
+
+    \b
+    Examples:
+      trad-array enable cell:R1C05
+      trad-array enable test
+    """
     return _act("enable", subject, None, **who)
 
 
@@ -112,7 +118,12 @@ def enable(subject: str, **who: Any) -> int:
 @_for_option("When it ends by itself.  [default: 30m]")
 @_operator
 def test_mode(for_s: float | None, **who: Any) -> int:
-    """Begin a test: events are marked, and nothing sounds; faults are shown as ever. `enable test` ends it."""
+    """Begin a test: events are marked, and nothing sounds; faults are shown as ever. `enable test` ends it.
+
+    \b
+    Example:
+      trad-array test-mode --for 15m --by "Ada" --comment "clicker at R1C05"
+    """
     return _act("test", "", for_s, **who)
 
 

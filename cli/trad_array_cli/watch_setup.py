@@ -1,13 +1,15 @@
 """From settings to the parts of a watch: its source, its rules, what it keeps."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from trad_array_cli.listening import ChainChoice
 
 if TYPE_CHECKING:
+    from trad_array.alarm.health import HealthRule
     from trad_array.alarm.outputs import Output
     from trad_array.alarm.retention import RetentionRule
     from trad_array.audio.captured import SoundSource
@@ -16,6 +18,32 @@ if TYPE_CHECKING:
     from trad_array.monitor.keeper import Keeper, Provenance
     from trad_array.monitor.moments import Replay
     from trad_array.monitor.watch import Watch
+
+
+def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Where the sound comes from."""
+    for option in (
+        click.option(
+            "--block-s",
+            type=click.FloatRange(0.005, 1.0),
+            metavar="S",
+            help="Sound handed on at a time.  [default: 0.1]",
+        ),
+        click.option("--fast", is_flag=True, help="A recording as fast as the machine can, instead of in real time."),
+        click.option("--dtype", type=click.Choice(["int16", "int32", "float32"]), help="Samples of card or raw input."),
+        click.option(
+            "--samplerate",
+            "samplerate_hz",
+            type=click.IntRange(8_000, 384_000),
+            help="Of card or raw input.  [default: 48000]",
+        ),
+        click.option("--open-channels", type=click.IntRange(1, 64), help="Channels of card or raw input."),
+        click.option("--input", "raw", metavar="raw:-|raw:FIFO", help="Raw interleaved samples from standard input."),
+        click.option("--replay", metavar="RECORDING", help="Recording to play, named as for `localize`."),
+        click.option("--device", metavar="NAME", help="Sound card, see `trad-array devices`."),
+    ):
+        function = option(function)
+    return function
 
 
 def open_source(
@@ -48,7 +76,6 @@ def open_source(
 def watch_of(choice: ChainChoice, source: "SoundSource", *, origin: "Origin | None") -> "Watch":
     """The watch over a source; `origin` when a clip is heard again."""
     from trad_array.alarm.clip import ClipRule
-    from trad_array.alarm.health import HealthRule
     from trad_array.alarm.limits import AlarmRule
     from trad_array.audio.to_rate import ToRate
     from trad_array.events import Origin
@@ -59,11 +86,7 @@ def watch_of(choice: ChainChoice, source: "SoundSource", *, origin: "Origin | No
         chain=chain,
         rate=ToRate(source.fs, chain.features.fs),
         origin=origin or Origin(source.name, choice.model_name),
-        health=HealthRule(
-            mics=layout.mic_names,
-            free_bytes=round(config.store.free_gb * 1e9),
-            free_ok_bytes=round(1.2 * config.store.free_gb * 1e9),
-        ),
+        health=health_of(choice),
         alarm=AlarmRule(
             off_s=config.alarm.off_s,
             sounds_again_s=config.alarm.sound_again_h * 3600.0,
@@ -74,6 +97,14 @@ def watch_of(choice: ChainChoice, source: "SoundSource", *, origin: "Origin | No
         clips=ClipRule(before_s=config.store.pre_roll_s, longest_s=config.store.max_clip_s),
         heartbeat_s=config.alarm.heartbeat_s,
     )
+
+
+def health_of(choice: ChainChoice) -> "HealthRule":
+    """Limits of the supervision of the array."""
+    from trad_array.alarm.health import HealthRule
+
+    free_bytes = round(choice.config.store.free_gb * 1e9)
+    return HealthRule(mics=choice.layout.mic_names, free_bytes=free_bytes, free_ok_bytes=round(1.2 * free_bytes))
 
 
 def open_keeper(choice: ChainChoice, watch: "Watch", outputs: "tuple[Output, ...]") -> "Keeper":

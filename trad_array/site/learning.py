@@ -159,9 +159,9 @@ def learn(
     """
     levels = _levels(listener)
     limit = max(gate_of(listener.chain).threshold, old.gate.value if old and old.gate else -math.inf)
-    runs = _runs(listener)
-    odd = [run for run in runs if _odds(run) > limit and not wish.all_normal]
-    normal = [run for run in runs if _odds(run) <= limit or wish.all_normal]
+    runs = sound_runs(listener)
+    odd = [run for run in runs if run_odds(run) > limit and not wish.all_normal]
+    normal = [run for run in runs if run_odds(run) <= limit or wish.all_normal]
     left_out_s = sum(max(s.end_s for s in run) - min(s.at_s for s in run) for run in odd)
     hours = max(sum(listener.heard_s) - left_out_s, 0.0) / 3600.0
     period = Period(
@@ -181,8 +181,8 @@ def learn(
         scorer=type(listener.chain.hearing.scorer).__name__,
         version=version,
         date=date,
-        sounds=_maxima([(s, s.odds) for run in normal for s in run], hours),
-        peaks=_maxima([(s, s.peak) for run in normal for s in run], hours),
+        sounds=run_maxima([(s, s.odds) for run in normal for s in run], hours),
+        peaks=run_maxima([(s, s.peak) for run in normal for s in run], hours),
         calibration=calibration,
         levels=levels,
         periods=(period,),
@@ -191,7 +191,7 @@ def learn(
     if old is not None:
         site = merged(old, site)
     site, refused = _with_thresholds(site, listener.chain, wish, old=old)
-    everything = site.sounds.with_more(_maxima([(s, s.odds) for run in odd for s in run], 0.0))
+    everything = site.sounds.with_more(run_maxima([(s, s.odds) for run in odd for s in run], 0.0))
     return Learned(
         site,
         abnormal=tuple(_abnormal(run, listener) for run in odd),
@@ -285,7 +285,7 @@ def _band(levels: Levels, band_hz: tuple[float, float]) -> tuple[float, ...]:
     return tuple(float(v) for v in levels.between(*band_hz))
 
 
-def _runs(listener: Listener) -> list[list[Sound]]:
+def sound_runs(listener: Listener) -> list[list[Sound]]:
     """Sounds that follow each other within the gap, run by run, in the order of time."""
     ordered = sorted(listener.sounds.values(), key=lambda sound: (sound.recording, sound.at_s))
     return [ordered[first:last] for first, last in runs_of(_times(ordered), gap_s=GAP_S, longest_s=LONGEST_S)]
@@ -296,11 +296,12 @@ def _times(sounds: Sequence[Sound]) -> list[float]:
     return [sound.recording * _APART_S + sound.at_s for sound in sounds]
 
 
-def _odds(run: list[Sound]) -> float:
+def run_odds(run: list[Sound]) -> float:
+    """The highest log-odds of a run of sounds."""
     return max(sound.odds for sound in run)
 
 
-def _maxima(values: list[tuple[Sound, float]], hours: float) -> Maxima:
+def run_maxima(values: list[tuple[Sound, float]], hours: float) -> Maxima:
     """The highest value of each run of sounds; those without one do not count."""
     known = [(sound, value) for sound, value in values if math.isfinite(value)]
     at_s, heights = np.array(_times([sound for sound, _ in known])), np.array([value for _, value in known])
@@ -353,7 +354,7 @@ def _abnormal(run: list[Sound], listener: Listener) -> Abnormal:
         name=listener.names[run[0].recording],
         at_s=min(sound.at_s for sound in run),
         end_s=max(sound.end_s for sound in run),
-        odds=_odds(run),
+        odds=run_odds(run),
     )
 
 
