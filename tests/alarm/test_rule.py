@@ -156,6 +156,18 @@ def test_a_disabled_cell_is_told_but_raises_nothing(clock):
     assert clock.play(".2") == ".A"
 
 
+def test_a_sound_that_may_be_a_cell_beside_the_disabled_one_is_an_alarm(clock):
+    clock.do("disable", "cell:R1C01")
+    clock.at(1.0, Sound("s", "alarm", "R1C01", among=("R1C01", "R1C02")))
+    assert clock.state.level == "alarm"
+    clock.at(2.0, Sound("s", "alarm", "R1C01", among=("R1C01", "R1C02"), over=True))
+    clock.at(20.0)
+    clock.do("reset")
+    clock.do("disable", "cell:R1C02")
+    clock.at(30.0, Sound("t", "alarm", "R1C01", among=("R1C01", "R1C02")))
+    assert clock.state.level == "normal"
+
+
 def test_a_disablement_expires_and_what_sounds_then_is_an_alarm(clock):
     clock.do("disable", "cell:R1C01", until_s=20.0)
     assert clock.play("....1111111111111111") == 19 * "." + "A"
