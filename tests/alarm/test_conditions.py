@@ -50,7 +50,7 @@ looks = st.builds(
 
 
 @given(st.lists(looks, max_size=60))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_raised_and_over_take_turns_and_need_their_time(seen):
     conditions, on, bad_s, good_s = {}, set(), {}, {}
     for look in seen:

@@ -25,6 +25,7 @@ def test_a_vent_is_an_alert_then_an_alarm_of_its_cell_and_can_be_reset_when_over
             record = event_json(event, chain, ORIGIN)
             assert (sound.id, sound.level) == (record["id"], record["level"])
             assert sound.cell == (record["best"] if record["verdict"] == "cell" else None)
+            assert list(sound.among) == (record["credible_set"] if record["verdict"] == "cell" else [])
             assert sound.over == (record["end_s"] is not None)
             state, _ = alarm_step(rule, state, now_s=now_s, sounds=[sound])
             heard.append(sound)

@@ -125,6 +125,23 @@ def test_a_silenced_fault_sounds_again_after_a_day(clock):
         clock.after(1.0, WELL)
 
 
+def test_a_short_silence_does_not_undo_an_acknowledgement(clock):
+    clock.at(1.0, DEAD)
+    clock.do("silence", until_s=100.0)
+    clock.do("ack")
+    assert [(c.kind, c.at_s) for c in clock.at(200.0)] == [("expired", 100.0)]
+    assert clock.state.sounder == "off"
+    clock.do("silence", until_s=300.0)
+    assert [c.kind for c in clock.at(1.0 + 24 * HOUR)] == ["expired", "sounds-again", "sounder"]
+
+
+def test_an_alarm_that_was_silenced_for_a_while_sounds_again(clock):
+    clock.play("1.")
+    clock.do("silence", until_s=60.0)
+    assert clock.at(59.0) == ()
+    assert [(c.kind, c.at_s) for c in clock.at(61.0)] == [("sounds-again", 60.0), ("sounder", 60.0)]
+
+
 def test_a_fault_that_comes_back_is_a_new_one(clock):
     clock.at(1.0, DEAD)
     clock.do("ack")
@@ -154,6 +171,18 @@ def test_a_disabled_cell_is_told_but_raises_nothing(clock):
     assert clock.state.is_disabled("cell:R1C01")
     # Another cell, or a sound that nobody placed, is as serious as ever.
     assert clock.play(".2") == ".A"
+
+
+def test_a_sound_that_may_be_a_cell_beside_the_disabled_one_is_an_alarm(clock):
+    clock.do("disable", "cell:R1C01")
+    clock.at(1.0, Sound("s", "alarm", "R1C01", among=("R1C01", "R1C02")))
+    assert clock.state.level == "alarm"
+    clock.at(2.0, Sound("s", "alarm", "R1C01", among=("R1C01", "R1C02"), over=True))
+    clock.at(20.0)
+    clock.do("reset")
+    clock.do("disable", "cell:R1C02")
+    clock.at(30.0, Sound("t", "alarm", "R1C01", among=("R1C01", "R1C02")))
+    assert clock.state.level == "normal"
 
 
 def test_a_disablement_expires_and_what_sounds_then_is_an_alarm(clock):
@@ -193,6 +222,7 @@ def test_a_disabled_microphone_is_quiet_about_its_fault_but_shows_it(clock):
         (Action("test", "Ada", until_s=9 * HOUR), "expected at most 8 h, found 9 h"),
         (Action("ack", "Ada"), "nothing is there to ack"),
         (Action("silence", "Ada", subject="R1C02"), "expected one of nothing, found R1C02"),
+        (Action("silence", "Ada", until_s=float("inf")), "its end lies in the past, or never comes"),
         (Action("ack", " "), "expected the name of who does it, found none"),
         (Action("shout", "Ada"), "expected one of ack, silence, reset, disable, enable, test"),
     ],

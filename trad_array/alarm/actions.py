@@ -1,5 +1,6 @@
 """What operators may do, and when it is refused. Every wish is logged with its name and comment, granted or not."""
 
+import math
 from dataclasses import replace
 
 from trad_array.alarm.incident import Stepped, enabled, end_test, without_marks
@@ -36,8 +37,8 @@ def _done(state: AlarmState, action: Action, key: str, detail: str) -> Change:
 def _quiet(rule: AlarmRule, state: AlarmState, action: Action) -> Stepped:
     """Acknowledge or silence what holds now; what comes later sounds."""
     at_s = state.at_s
-    if action.until_s is not None and not action.until_s > at_s:
-        return _refused(state, action, "its end lies in the past")
+    if action.until_s is not None and not at_s < action.until_s < math.inf:
+        return _refused(state, action, "its end lies in the past, or never comes")
     before = state.acknowledged if action.kind == "ack" else state.silenced
     there = [item.key for item in state.latched] + [fault.key for fault in state.trouble]
     if action.subject:

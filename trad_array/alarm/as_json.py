@@ -56,6 +56,7 @@ def state_json(state: AlarmState, now_s: float) -> dict[str, Any]:
                 "id": sound.id,
                 "level": sound.level,
                 "cell": sound.cell,
+                "among": list(sound.among),
                 "began_ago_s": _seconds(now_s - sound.began_s),
                 "ended_ago_s": None if sound.ended_s is None else _seconds(now_s - sound.ended_s),
                 "counts": state.counts(sound),
@@ -114,7 +115,7 @@ def restored(
         raise ConfigError(f"saved state: expected schema {SAVED_SCHEMA}, found {record.get('schema')!r}")
     try:
         later_s = now_s - away_s - float(record["at_s"])
-        sounds = (_later(OpenSound(**item), later_s) for item in record["sounds"])
+        sounds = (_later(OpenSound(**{**item, "among": tuple(item["among"])}), later_s) for item in record["sounds"])
         state = AlarmState(
             at_s=now_s,
             sounds=tuple(s if s.ended_s is not None else replace(s, ended_s=now_s) for s in sounds),

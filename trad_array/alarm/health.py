@@ -46,7 +46,7 @@ __all__ = [
 
 _DEAD_CODES = ("mic-silent", "mic-flat")
 # A look at the machine stands for no longer than this, s.
-_LOOK_S = 5.0
+_LOOK_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,8 +115,8 @@ def health_step(
 ) -> tuple[HealthState, tuple[FaultChange, ...]]:
     """Take a piece of sound or its absence, and a look at the machine, at a time of the stream.
 
-    Call it for every piece, and at least every second while none comes. Pieces of any length give the same faults, as
-    whole seconds of sound are measured.
+    Call it for every piece, at least every second while none comes, and with a look at the machine every ten seconds.
+    Pieces of any length give the same faults, as whole seconds of sound are measured.
 
     Raises
     ------

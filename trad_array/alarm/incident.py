@@ -22,9 +22,9 @@ def hear(state: AlarmState, sound: Sound) -> Stepped:
         return with_sound(state, replace(known, heard_s=state.at_s, ended_s=state.at_s)), ()
     ended_s = None if not sound.over else state.at_s if known is None or known.ended_s is None else known.ended_s
     cell = sound.cell if sound.level == "alarm" else None
-    now = OpenSound(
-        sound.id, sound.level, cell, state.at_s if known is None else known.began_s, state.at_s, ended_s=ended_s
-    )
+    began_s = state.at_s if known is None else known.began_s
+    among = () if cell is None else sound.among
+    now = OpenSound(sound.id, sound.level, cell, began_s, state.at_s, ended_s=ended_s, among=among)
     state = with_sound(state, now)
     if now.level != "alarm":
         return state, ()

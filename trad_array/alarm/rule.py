@@ -10,7 +10,7 @@ from functools import partial
 
 from trad_array.alarm.actions import act
 from trad_array.alarm.fault_table import FaultChange
-from trad_array.alarm.incident import Stepped, enabled, end_test, hear, take_fault, with_sound, without_marks
+from trad_array.alarm.incident import Stepped, enabled, end_test, hear, take_fault, with_sound
 from trad_array.alarm.limits import AlarmRule
 from trad_array.alarm.state import (
     ACTIONS,
@@ -118,7 +118,13 @@ def _lapsed(sound: OpenSound, state: AlarmState) -> Stepped:
 
 
 def _sounds_again(mark: Mark, state: AlarmState) -> Stepped:
-    state = without_marks(state, {mark.key})
+    state = replace(
+        state,
+        acknowledged=tuple(m for m in state.acknowledged if m != mark),
+        silenced=tuple(m for m in state.silenced if m != mark),
+    )
+    if any(m.key == mark.key for m in (*state.acknowledged, *state.silenced)):
+        return state, (Change("expired", state.at_s, mark.key, "one of its silences has ended", mark.by, mark.comment),)
     return state, (Change("sounds-again", state.at_s, mark.key, "its silence has ended, and it still holds"),)
 
 

@@ -17,6 +17,7 @@ class Sound:
     cell : where it comes from, or None when nothing placed it in a cell
     over : it has ended
     probability : of that cell, or None
+    among : cells that it may be, the 90 % credible set; empty when `cell` alone is meant
     """
 
     id: str
@@ -24,6 +25,7 @@ class Sound:
     cell: str | None = None
     over: bool = False
     probability: float | None = None
+    among: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Change:
 class OpenSound:
     """A sound that is on, or has ended within the off time.
 
-    id, level, cell : as last told
+    id, level, cell, among : as last told
     began_s, heard_s : s, first and last message
     ended_s : s, or None while it is on
     """
@@ -82,6 +84,7 @@ class OpenSound:
     began_s: float
     heard_s: float
     ended_s: float | None = None
+    among: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +216,11 @@ class AlarmState:
         return any(mark.key == key for mark in self.disabled)
 
     def counts(self, sound: OpenSound) -> bool:
-        """Whether a sound may raise the level: that of a disabled cell may not."""
-        return sound.level != "report" and not (sound.cell is not None and self.is_disabled(f"cell:{sound.cell}"))
+        """Whether a sound may raise the level: one may not that can only come from disabled cells."""
+        if sound.level == "report":
+            return False
+        cells = () if sound.cell is None else sound.among or (sound.cell,)
+        return not cells or not all(self.is_disabled(f"cell:{cell}") for cell in cells)
 
     def holds(self, sound: OpenSound) -> bool:
         """Whether a sound stands in the way of a reset."""
