@@ -107,24 +107,21 @@ class Store(StoreView):
 
     @property
     def trouble(self) -> str | None:
-        """Why the last write failed, for a person; None when all is well."""
-        with self._guard:
-            if self._cause is None:
-                return None
-            waits = f"; {len(self._waiting)} writes wait in memory" if self._waiting else ""
-            return f"{self.folder / FILE}: {self._cause}{waits}"
+        """Why the last write failed, for a person; None when all is well. Never waits for the disk."""
+        cause, number = self._cause, len(self._waiting)
+        if cause is None:
+            return None
+        return f"{self.folder / FILE}: {cause}" + (f"; {number} writes wait in memory" if number else "")
 
     @property
     def waiting(self) -> int:
-        """How many writes wait in memory; they are lost if the process ends now."""
-        with self._guard:
-            return len(self._waiting)
+        """How many writes wait in memory; they are lost if the process ends now. Never waits for the disk."""
+        return len(self._waiting)
 
     @property
     def dropped(self) -> int:
         """How many writes were lost because too many waited; 0 again when that has been told by `take_notes`."""
-        with self._guard:
-            return self._waiting.dropped
+        return self._waiting.dropped
 
     def take_notes(self) -> tuple[str, ...]:
         """What a person should know about the store itself, since this was last asked: one line each."""
