@@ -77,6 +77,18 @@ def bundle_fails(store):
     return "written"
 
 
+def started_read_only(folder):
+    """What a watch says that is started on a read-only disk."""
+    subprocess.run(["mount", "-o", "remount,ro", str(folder)], check=True)
+    try:
+        Store(folder / "kept").close()
+    except StoreError as trouble:
+        return str(trouble)
+    finally:
+        subprocess.run(["mount", "-o", "remount,rw", str(folder)], check=True)
+    return "started"
+
+
 def main(folder, way):
     if way == "mount":
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(folder)], check=True)
@@ -106,6 +118,8 @@ def main(folder, way):
         free(folder, way)
         found["second written"] = store.retry() and len(store.events()) == 400
         found["notes"] = store.take_notes()
+    if way == "mount":
+        found["read-only"] = started_read_only(folder)
     db = sqlite3.connect(folder / "kept" / "watch.db")
     found["integrity"] = db.execute("PRAGMA integrity_check").fetchone()[0]
     db.close()

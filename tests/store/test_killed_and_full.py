@@ -58,3 +58,5 @@ def test_with_a_full_disk_everything_is_announced_and_written_when_there_is_room
     assert found["second written"]
     assert found["notes"] == []
     assert found["integrity"] == "ok"
+    if way == "mount":
+        assert "kept: cannot keep events there: Read-only file system" in found["read-only"]

@@ -1,5 +1,6 @@
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -231,6 +232,32 @@ def test_with_a_disk_that_is_gone_the_outputs_are_told_all_the_same(tmp_path):
         until(lambda: store.outbox_size() == 0)
         dispatcher.close()
     assert wall.names == ["a", *(f"e{k}" for k in range(20))]
+
+
+def test_a_disk_that_does_not_answer_holds_up_neither_the_watch_nor_the_alarm(tmp_path):
+    wall = Wall()
+    rule = DispatchRule(LaneRule(), commit_limit_s=0.1)
+    with Store(tmp_path) as store:
+        dispatcher = Dispatcher(store, [wall], rule=rule)
+        dispatcher.dispatch(event("before"))
+        until(lambda: wall.names == ["before"] and store.outbox_size() == 0)
+        # Somebody else holds the file; SQLite waits for him, as it would for a disk.
+        other = sqlite3.connect(tmp_path / "watch.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        for k in range(20):
+            dispatcher.dispatch(event(f"e{k}"))
+        assert time.monotonic() - began < 1.0
+        until(lambda: len(wall.got) >= 21, seconds=1.0)
+        assert "has not answered" in dispatcher.trouble
+        assert time.monotonic() - began < 1.5
+        other.execute("ROLLBACK")
+        other.close()
+        until(lambda: len(store.events()) == 21 and store.outbox_size() == 0)
+        assert dispatcher.trouble is None
+        # Told at once, and once more when it was kept: at least once, and the first time in order.
+        assert list(dict.fromkeys(wall.names)) == ["before", *(f"e{k}" for k in range(20))]
+        dispatcher.close()
 
 
 def test_what_waits_too_long_or_for_nobody_goes_and_is_told(tmp_path):

@@ -15,11 +15,12 @@ from typing import Any
 from trad_array.alarm import disk
 from trad_array.alarm.store_file import (
     FILE,
+    FULL,
     cause,
+    disk_cause,
     identity,
     is_damage,
     is_full,
-    no_room,
     open_file,
     transaction,
     utc_now,
@@ -62,7 +63,6 @@ class Store(StoreView):
         self._waiting = WriteQueue(most=most_waiting)
         self._next = 0
         self._cause: str | None = None
-        self._is_full = False
         self._tried_at = 0.0
         self._to_check = True
         self._closed = False
@@ -78,7 +78,7 @@ class Store(StoreView):
         try:
             self._flush()
         except StoreError:
-            if not self._is_full:
+            if self._cause != FULL:
                 self._lock.close()
                 raise
         # Numbers of messages only grow, also when a full disk hides the last one.
@@ -107,24 +107,21 @@ class Store(StoreView):
 
     @property
     def trouble(self) -> str | None:
-        """Why the last write failed, for a person; None when all is well."""
-        with self._guard:
-            if self._cause is None:
-                return None
-            waits = f"; {len(self._waiting)} writes wait in memory" if self._waiting else ""
-            return f"{self.folder / FILE}: {self._cause}{waits}"
+        """Why the last write failed, for a person; None when all is well. Never waits for the disk."""
+        cause, number = self._cause, len(self._waiting)
+        if cause is None:
+            return None
+        return f"{self.folder / FILE}: {cause}" + (f"; {number} writes wait in memory" if number else "")
 
     @property
     def waiting(self) -> int:
-        """How many writes wait in memory; they are lost if the process ends now."""
-        with self._guard:
-            return len(self._waiting)
+        """How many writes wait in memory; they are lost if the process ends now. Never waits for the disk."""
+        return len(self._waiting)
 
     @property
     def dropped(self) -> int:
         """How many writes were lost because too many waited; 0 again when that has been told by `take_notes`."""
-        with self._guard:
-            return self._waiting.dropped
+        return self._waiting.dropped
 
     def take_notes(self) -> tuple[str, ...]:
         """What a person should know about the store itself, since this was last asked: one line each."""
@@ -271,7 +268,7 @@ class Store(StoreView):
                     self._waiting.written(some)
             except (sqlite3.Error, OSError) as trouble:
                 raise self._in_trouble(trouble) from trouble
-            self._cause, self._is_full = None, False
+            self._cause = None
             if number := self._waiting.take_dropped():
                 self._said.append(f"{self.folder}: {number} records were lost while the disk could not be written")
 
@@ -287,9 +284,7 @@ class Store(StoreView):
         self._to_check = self._to_check or is_damage(trouble)
         if not is_full(trouble):
             self._disconnect()
-        # A journal that cannot be made for lack of room is told as an I/O error.
-        self._is_full = is_full(trouble) or no_room(self.folder)
-        self._cause = "the disk is full" if self._is_full else cause(trouble)
+        self._cause = cause(trouble) if is_full(trouble) else disk_cause(self.folder) or cause(trouble)
         self._tried_at = time.monotonic()
         return StoreError(str(self.trouble))
 

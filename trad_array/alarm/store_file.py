@@ -1,16 +1,18 @@
 """The file behind the store: how it is laid out, opened, checked, and put aside when it is damaged."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from trad_array.alarm.disk import free_bytes, sync_folder
+from trad_array.alarm.disk import sync_folder
 from trad_array.errors import StoreError
 
 SCHEMA_VERSION = 1
 FILE = "watch.db"
+FULL, READ_ONLY = "the disk is full", "the disk is read-only"
 # How long a writer waits for somebody who looks at the file with another program, s (our choice).
 _PATIENCE_S = 2.0
 # What SQLite needs to open a file at all, with room to spare.
@@ -184,10 +186,10 @@ def transaction(db: sqlite3.Connection, *, durable: bool = True) -> Iterator[Non
 def cause(trouble: Exception) -> str:
     """What went wrong, in words for a person."""
     if is_full(trouble):
-        return "the disk is full"
+        return FULL
     name = getattr(trouble, "sqlite_errorname", "") or ""
     if name.startswith("SQLITE_READONLY"):
-        return "the disk is read-only"
+        return READ_ONLY
     if is_damage(trouble):
         return f"the file is damaged: {trouble}"
     if isinstance(trouble, OSError):
@@ -204,9 +206,12 @@ def identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def no_room(folder: Path) -> bool:
-    """Whether the disk has less room than SQLite needs to open a file."""
+def disk_cause(folder: Path) -> str | None:
+    """What is wrong with the disk itself, which SQLite often tells as an I/O error; None when nothing is seen."""
     try:
-        return free_bytes(folder) < _NO_ROOM_BYTES
-    except OSError:
-        return False
+        found = os.statvfs(folder)
+    except OSError as trouble:
+        return trouble.strerror or str(trouble)
+    if found.f_flag & os.ST_RDONLY:
+        return READ_ONLY
+    return FULL if found.f_bavail * found.f_frsize < _NO_ROOM_BYTES else None

@@ -89,13 +89,20 @@ def kind_of(record: Mapping[str, Any]) -> str:
     return parts[1]
 
 
-def message_write(seq: int, record: Mapping[str, Any], *, at_utc: str, to: Sequence[str] = ()) -> Write:
-    """What it takes to keep a message and to have it delivered to outputs."""
-    kind, text = kind_of(record), json_text(record)
-    if kind not in KINDS:
-        raise ValueError(f"message: expected one of {', '.join(KINDS)} to be kept, found {kind!r}")
+def check_message(record: Mapping[str, Any]) -> str:
+    """What a message is, if it can be kept and sent; raises `ValueError` or `TypeError` otherwise."""
+    kind = kind_of(record)
+    json_text(record)
     if kind == "event" and not {"id", "level"} <= set(record):
         raise ValueError(f"event: expected an id and a level, found {', '.join(record)}")
+    return kind
+
+
+def message_write(seq: int, record: Mapping[str, Any], *, at_utc: str, to: Sequence[str] = ()) -> Write:
+    """What it takes to keep a message and to have it delivered to outputs."""
+    kind, text = check_message(record), json_text(record)
+    if kind not in KINDS:
+        raise ValueError(f"message: expected one of {', '.join(KINDS)} to be kept, found {kind!r}")
     event = str(record["id"]) if kind == "event" else None
     statements: list[tuple[str, Any]] = [(_ADD_MESSAGE, (seq, at_utc, kind, event, text))]
     if event is not None:

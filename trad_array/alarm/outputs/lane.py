@@ -86,6 +86,8 @@ class Lane:
         self._since = utc_now()
         self._sending_since: float | None = None
         self._delivered = self._last_done = 0
+        # What must arrive and has not; counted here, so that nobody who asks waits for the disk.
+        self._unsent = store.outbox_size(self.name) if store.trouble is None else 0
         # Delivered, but still in the outbox as long as the disk refuses the note.
         self._arrived: set[int] = set()
         self._aside: list[_Item] = []
@@ -99,6 +101,7 @@ class Lane:
         An alarm ends the pause after a failure.
         """
         with self._turn:
+            self._unsent += seq is not None
             if seq is not None and seq <= self._last_done:
                 return  # it was read from the disk in between
             self._queue.append(_Item(message, seq))
@@ -112,16 +115,17 @@ class Lane:
         with self._turn:
             reason, since = self._reason, self._since
             sending = self._sending_since
-            in_memory = len(self._queue)
+            waiting = max(0, self._unsent) + sum(item.seq is None for item in self._queue)
             delivered, refused = self._delivered, len(self._aside)
         stuck_s = 0.0 if sending is None else time.monotonic() - sending
         if reason is None and stuck_s > self._rule.stuck_s:
             reason = f"{self.name}: has not taken a message for {stuck_s:.0f} s"
-        try:
-            waiting = max(in_memory, self._store.outbox_size(self.name))
-        except StoreError:
-            waiting = in_memory
         return OutputState(self.name, reason is None, since, reason, waiting, refused, delivered)
+
+    def let_go(self, number: int) -> None:
+        """So many messages were taken out of the outbox without having arrived."""
+        with self._turn:
+            self._unsent -= number
 
     def finish(self) -> None:
         """Nothing more comes: end when all is sent, or at the first failure."""
@@ -249,6 +253,7 @@ class Lane:
         with self._turn:
             if item.seq is not None:
                 self._last_done = max(self._last_done, item.seq)
+                self._unsent -= 1
             self._queue = deque(
                 other for other in self._queue if other is not item and (item.seq is None or other.seq != item.seq)
             )
