@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, str] = {
     "localize": "Find events in recordings and say which cell each came from.",
     "monitor": "Watch a stream and raise alarms.",
     "devices": "List sound cards, or try one: levels, clock, what is lost.",
+    "selftest": "Check every microphone with a chirp from a loudspeaker.",
     "learn": "Set the thresholds of a site from hours of its normal sound.",
     "heatmap": "Draw the cells of an event by probability.",
     "spectrogram": "Draw recordings as mel spectrograms, side by side.",
