@@ -69,7 +69,8 @@ def cli() -> None:
       trad-array localize demo/recording.wav --layout pack-corners --heatmap cells.png
 
     Exit codes: 0 fine, 1 runtime error, 2 usage, 3 input that cannot be used, 4 some inputs failed,
-    10 an alarm was found and --fail-on alarm was given, 11 `calibrate check` found that the layout does not fit.
+    10 an alarm was found and --fail-on alarm was given, 11 `calibrate check` or `selftest` found that something is
+    not as the layout says.
     """
 
 

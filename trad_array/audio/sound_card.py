@@ -78,7 +78,7 @@ class SoundCard:
         self._place = Place()
         self._placed: Line | None = None  # the line that `_place` is about
         self._counts = CaptureCounts()
-        self._reason = f"sound card {device!r}: no sound"
+        self._reason, self._silent_looks = f"sound card {device!r}: no sound", 0
 
     @property
     def name(self) -> str:
@@ -128,6 +128,7 @@ class SoundCard:
             now = self._clock()
             if line is not None and heard is not None:
                 quiet_since = told_s = now
+                self._silent_looks = 0
                 self._again_s, self._reason = self._rule.again_s, f"sound card {self._device!r}: no sound"
                 yield self._captured(line, heard, now)
                 continue
@@ -245,6 +246,10 @@ class SoundCard:
             if line.ended.is_set():
                 self._reason = f"sound card {self._device!r}: its stream ended"
             elif silent_s >= rule.silent_s:
+                # A program that stood still itself must first let the driver's thread have its turn.
+                self._silent_looks += 1
+                if self._silent_looks < 2:
+                    return
                 self._reason = f"sound card {self._device!r}: no sound for {silent_s:.0f} s"
             else:
                 return
