@@ -116,7 +116,7 @@ def test_a_short_stall_loses_nothing_and_is_told_as_no_loss(server, listen):
 
 
 def test_sound_that_goes_missing_unsaid_is_found_by_the_clock(server, listen, rng):
-    listener = listen("trad_pipe")
+    listener = listen("trad_pipe", rule={"silent_s": 2.0})
     sound = rng.integers(-9_000, 9_000, (3 * FS, 4)).astype(np.int16)
 
     def write():
