@@ -33,11 +33,13 @@ class AudioServer:
     channels : of both devices, 1 to 8
     fs : Hz
     dtype : "int16" or "int32"
+    speaker : with a third device, `trad_speaker`, that plays into nowhere
     """
 
-    array, pipe = "trad_array", "trad_pipe"
+    array, pipe, speaker = "trad_array", "trad_pipe", "trad_speaker"
 
-    def __init__(self, *, channels: int = 4, fs: int = 16_000, dtype: str = "int16") -> None:
+    def __init__(self, *, channels: int = 4, fs: int = 16_000, dtype: str = "int16", speaker: bool = False) -> None:
+        self._with_speaker = speaker
         self.channels, self.fs, self.dtype = channels, fs, dtype
         # Not pytest's folder: the path of a socket must be shorter than 108 characters.
         self._folder = tempfile.TemporaryDirectory(prefix="trad-")
@@ -53,6 +55,7 @@ class AudioServer:
             "</usr/share/alsa/alsa.conf>\n"
             + device.format(name=self.array, socket=socket, source="feed.monitor")
             + device.format(name=self.pipe, socket=socket, source="micpipe")
+            + (device.format(name=self.speaker, socket=socket, source="speaker") if self._with_speaker else "")
         )
         self.start()
         return self
@@ -93,6 +96,8 @@ class AudioServer:
             time.sleep(0.05)
         self.load("array")
         self.load("pipe")
+        if self._with_speaker:
+            self._pactl("load-module", "module-null-sink", "sink_name=speaker")
 
     def kill(self) -> None:
         """End the server at once, and whoever plays to it."""
@@ -120,6 +125,10 @@ class AudioServer:
             "pipe": f"module-pipe-source source_name=micpipe file={self.fifo} {shape}",
         }[which]
         self._modules[which] = self._pactl("load-module", *kind.split()).stdout.strip()
+
+    def states(self) -> str:
+        """What the server says of those who listen to it."""
+        return self._pactl("list", "short", "source-outputs").stdout
 
     def unload(self, which: str) -> None:
         """Take a device away; a program that listens to it is not told."""

@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "enable": "End a disablement or a test.",
     "test-mode": "Begin a test of the alarm: events are marked, nothing sounds.",
     "devices": "List sound cards, or try one: levels, clock, what is lost.",
+    "selftest": "Check every microphone with a chirp from a loudspeaker.",
     "learn": "Set the thresholds of a site from hours of its normal sound.",
     "heatmap": "Draw the cells of an event by probability.",
     "spectrogram": "Draw recordings as mel spectrograms, side by side.",
@@ -81,8 +82,8 @@ def cli() -> None:
       trad-array localize demo/recording.wav --layout pack-corners --heatmap cells.png
 
     Exit codes: 0 fine, 1 runtime error, 2 usage, 3 input that cannot be used, 4 some inputs failed,
-    10 an alarm was found and --fail-on alarm was given, 11 `calibrate check` found that the layout does not fit,
-    12 `status --check` found a fault.
+    10 an alarm was found and --fail-on alarm was given, 11 `calibrate check` or `selftest` found that something is
+    not as the layout says, 12 `status --check` found a fault.
     """
 
 

@@ -107,12 +107,15 @@ def test_a_picture_for_each_event(cli, two_vents, tmp_path):
 
 
 def test_monitor_tells_the_same_event_until_it_ends(objects, vent):
-    told = objects("monitor", "--replay", vent, *PACK, "--fast", "--json")
+    messages = objects("monitor", "--replay", vent, *PACK, "--fast", "--json")
+    told = [message for message in messages if message["schema"] == "trad-array/event/1"]
     states = [event["state"] for event in told]
     assert (states[0], set(states[1:-1]), states[-1]) == ("new", {"update"}, "end")
     (event,) = objects("localize", vent, *PACK, "--json")
     assert {e["id"] for e in told} == {event["id"]}
     assert told[-1] == event
+    (state,) = [message for message in messages if message["schema"] == "trad-array/state/1"]
+    assert (state["level"], state["first_cell"]) == ("alarm", event["best"])
 
 
 def test_heatmap_of_an_event_written_earlier(cli, vent, tmp_path):

@@ -1,5 +1,6 @@
 """What breaks between a microphone and the program is told within its limit, and is over when its cause is."""
 
+import signal
 import time
 from threading import Thread
 
@@ -115,7 +116,7 @@ def test_a_short_stall_loses_nothing_and_is_told_as_no_loss(server, listen):
 
 
 def test_sound_that_goes_missing_unsaid_is_found_by_the_clock(server, listen, rng):
-    listener = listen("trad_pipe")
+    listener = listen("trad_pipe", rule={"silent_s": 2.0})
     sound = rng.integers(-9_000, 9_000, (3 * FS, 4)).astype(np.int16)
 
     def write():
@@ -142,6 +143,19 @@ def test_a_listener_that_is_late_loses_what_the_queue_does_not_hold_and_knows_ho
     assert waited["queued_s"] == pytest.approx(1.5, abs=NEAR_S)
     listener.wait_for(lambda t: t["kind"] == "sound" and t["end"] > 3 * FS, within_s=8)
     ends_with(listener, lost=loss["lost"], dropped=loss["lost"], reopened=0)
+
+
+def test_a_program_that_stood_still_itself_does_not_blame_the_card(server, listen):
+    listener = listen()
+    steady(listener)
+    listener.process.send_signal(signal.SIGSTOP)
+    time.sleep(1.2)
+    listener.process.send_signal(signal.SIGCONT)
+    gone_on = listener.told[-1]["at_s"]
+    last = listener.wait_for(lambda t: t["kind"] == "sound" and t["at_s"] > gone_on + 2.5, within_s=5)
+    first = listener.of("sound")[0]
+    assert (last["end"] - first["end"]) / FS == pytest.approx(last["at_s"] - first["at_s"], abs=NEAR_S)
+    ends_with(listener, reopened=0)
 
 
 def test_a_driver_that_hangs_is_given_up_and_the_program_ends(server, listen):

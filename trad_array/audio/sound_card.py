@@ -78,7 +78,7 @@ class SoundCard:
         self._place = Place()
         self._placed: Line | None = None  # the line that `_place` is about
         self._counts = CaptureCounts()
-        self._reason = f"sound card {device!r}: no sound"
+        self._reason, self._silent_looks = f"sound card {device!r}: no sound", 0
 
     @property
     def name(self) -> str:
@@ -128,6 +128,7 @@ class SoundCard:
             now = self._clock()
             if line is not None and heard is not None:
                 quiet_since = told_s = now
+                self._silent_looks = 0
                 self._again_s, self._reason = self._rule.again_s, f"sound card {self._device!r}: no sound"
                 yield self._captured(line, heard, now)
                 continue
@@ -245,6 +246,10 @@ class SoundCard:
             if line.ended.is_set():
                 self._reason = f"sound card {self._device!r}: its stream ended"
             elif silent_s >= rule.silent_s:
+                # A program that stood still itself must first let the driver's thread have its turn.
+                self._silent_looks += 1
+                if self._silent_looks < 2:
+                    return
                 self._reason = f"sound card {self._device!r}: no sound for {silent_s:.0f} s"
             else:
                 return
@@ -302,12 +307,12 @@ def list_devices() -> tuple[Device, ...]:
     DeviceError
         If the audio library is missing or refuses to answer.
     """
-    sd = _sounddevice()
+    sd = port_audio()
     try:
         hosts = [host["name"] for host in sd.query_hostapis()]
         found = sd.query_devices()
     except sd.PortAudioError as trouble:
-        raise DeviceError(f"devices cannot be listed: {_words(trouble)}") from trouble
+        raise DeviceError(f"devices cannot be listed: {port_audio_words(trouble)}") from trouble
     return tuple(
         Device(d["name"], hosts[d["hostapi"]], int(d["max_input_channels"]), float(d["default_samplerate"]))
         for d in found
@@ -315,7 +320,8 @@ def list_devices() -> tuple[Device, ...]:
     )
 
 
-def _sounddevice() -> Any:
+def port_audio() -> Any:
+    """The audio library, on first use; raises `DeviceError` when it is not there."""
     try:
         import sounddevice
     except OSError as trouble:  # its C library is not there
@@ -323,9 +329,9 @@ def _sounddevice() -> Any:
     return sounddevice
 
 
-def _index_of(device: str) -> int:
-    """Index of a device by its name; a part of it is enough when only one has it."""
-    found = [(k, d["name"]) for k, d in enumerate(_sounddevice().query_devices()) if d["max_input_channels"] > 0]
+def device_index(device: str, *, way: str = "input") -> int:
+    """Index of a device by its name; a part of it is enough when only one has it. `way`: "input" or "output"."""
+    found = [(k, d["name"]) for k, d in enumerate(port_audio().query_devices()) if d[f"max_{way}_channels"] > 0]
     exact = [k for k, name in found if name == device]
     part = [k for k, name in found if device.lower() in name.lower()]
     if exact or len(part) == 1:
@@ -336,11 +342,11 @@ def _index_of(device: str) -> int:
 
 
 def _open_line(device: str, format: CaptureFormat, rule: RecoveryRule, clock: Callable[[], float]) -> Line:
-    sd = _sounddevice()
+    sd = port_audio()
     line = Line(blocks=max(2, math.ceil(rule.queue_s / format.block_s)), clock=clock)
     try:
         line.stream = sd.InputStream(
-            device=_index_of(device),
+            device=device_index(device),
             samplerate=format.samplerate_hz,
             channels=format.open_channels,
             dtype=format.dtype,
@@ -354,7 +360,7 @@ def _open_line(device: str, format: CaptureFormat, rule: RecoveryRule, clock: Ca
             _shut(line)
         raise DeviceError(
             f"sound card {device!r}: expected {format.open_channels} channels of {format.dtype} at "
-            f"{format.samplerate_hz} Hz, found: {_words(trouble)}"
+            f"{format.samplerate_hz} Hz, found: {port_audio_words(trouble)}"
         ) from trouble
     line.last_s = clock()
     return line
@@ -362,7 +368,7 @@ def _open_line(device: str, format: CaptureFormat, rule: RecoveryRule, clock: Ca
 
 def _restart_driver(line: Line | None) -> None:
     """Only a new start of PortAudio finds a device again that was away."""
-    sd = _sounddevice()
+    sd = port_audio()
     if line is not None:
         _shut(line)
     try:
@@ -370,7 +376,7 @@ def _restart_driver(line: Line | None) -> None:
             sd._terminate()
         sd._initialize()
     except sd.PortAudioError as trouble:
-        raise DeviceError(f"the audio library does not start: {_words(trouble)}") from trouble
+        raise DeviceError(f"the audio library does not start: {port_audio_words(trouble)}") from trouble
 
 
 def _shut(line: Line) -> None:
@@ -383,9 +389,9 @@ def _leave_driver_alone() -> None:
     """Something hangs in PortAudio: the clean-up that sounddevice does at the end of the program would hang too."""
     import atexit
 
-    atexit.unregister(_sounddevice()._exit_handler)
+    atexit.unregister(port_audio()._exit_handler)
 
 
-def _words(trouble: Exception) -> str:
+def port_audio_words(trouble: Exception) -> str:
     """What PortAudio said, on one line."""
     return " ".join(str(trouble.args[0] if trouble.args else trouble).split())
