@@ -64,6 +64,8 @@ def test_paths_in_a_file_are_seen_from_its_folder(write, tmp_path):
     assert config.layout == str(tmp_path / "mine.toml")
     assert config.site == str(tmp_path / "site.toml")
     assert config.scorer.use == str(tmp_path / "mine.py:Mine")
+    told = read_config(write("output = ['json:-', 'json:log/told.jsonl', 'exec:tee x']\n")).output
+    assert told == ("json:-", f"json:{tmp_path / 'log/told.jsonl'}", "exec:tee x")
 
 
 def test_the_chain_has_what_the_settings_ask_for():

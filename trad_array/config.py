@@ -135,7 +135,10 @@ def read_config(path: Path) -> Config:
         value = _value(config, name)
         if value is not None and (value.endswith(".toml") or ".py:" in value):
             beside[name] = _beside(path, value)
-    return changed(config, beside)
+    output = tuple(
+        f"json:{_beside(path, text.removeprefix('json:'))}" if _is_json_file(text) else text for text in config.output
+    )
+    return changed(config, {**beside, "output": output})
 
 
 def config_schema() -> dict[str, Any]:
@@ -213,6 +216,10 @@ def _value(config: Config, name: str) -> str | None:
     for part in name.split("."):
         found = getattr(found, part)
     return None if found is None else str(found)
+
+
+def _is_json_file(output: str) -> bool:
+    return output.startswith("json:") and output not in ("json:", "json:-")
 
 
 def _beside(path: Path, name: str) -> str:

@@ -44,9 +44,14 @@ def show(path: Path | None, as_json: bool) -> None:
 def check(path: Path) -> None:
     """Say whether a watch could start with FILE: every key, and every file that it names."""
     from trad_array.config import chain_of, read_config
+    from trad_array.errors import ConfigError
+    from trad_array_geometry.errors import TradArrayError
 
     config = read_config(path)
-    chain = chain_of(config)
+    try:
+        chain = chain_of(config)
+    except TradArrayError as trouble:
+        raise ConfigError(f"{path}: {trouble}") from trouble
     click.echo(f"{path}: fine: layout {chain.layout.id}, {chain.layout.n_mics} microphones, {config.model_name}")
 
 

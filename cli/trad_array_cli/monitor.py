@@ -20,7 +20,7 @@ from trad_array_cli.watch_words import Lines
 if TYPE_CHECKING:
     from trad_array.config import Config
     from trad_array.monitor.runner import Surroundings, Teller
-    from trad_array.monitor.watch import Watch, WatchOutput, WatchState
+    from trad_array.monitor.watch import Message, Watch, WatchOutput, WatchState
 
 # Where a live watch keeps its events when nobody says otherwise.
 DEFAULT_STORE = "trad-array-watch"
@@ -78,6 +78,8 @@ def command(
     if live and choice.config.store.folder is None:
         choice = choice.with_changes({"store.folder": DEFAULT_STORE})
     with ExitStack() as stack:
+        # First in, last out: a signal while the watch is closing does not end it half closed.
+        stop = stack.enter_context(_stoppable())
         source, earlier = open_source(choice, replay=replay, raw=raw, fast=where["fast"])
         stack.callback(source.close)
         watch = watch_of(choice, source, origin=earlier.origin if earlier else None)
@@ -89,8 +91,7 @@ def command(
             state = watch.start_at(earlier)
             say(f"{replay}: heard from {earlier.moment.at / watch.chain.features.fs:.2f} s on as the watch heard it")
         say(f"watching {source.name}: layout {choice.layout.id}, {choice.model_name}{_kept_in(choice.config)}")
-        with _stoppable() as stop:
-            state = _run(watch, state, source, around, stop)
+        state = _run(watch, state, source, around, stop)
     say(f"heard {state.now_s:.1f} s, alarms: {shown.alarms}")
     return ALARM_FOUND if fail_on and shown.alarms else OK
 
@@ -152,10 +153,19 @@ class _Shown:
         for message in output.messages:
             if message["schema"].startswith("trad-array/event/") and message["level"] == "alarm":
                 self._alarms.add(message["id"])
-            if self._lines is not None:
-                self._lines.tell(message)
+            self._tell(message)
         if self._view is not None:
             self._view.step(state, output)
+
+    def _tell(self, message: "Message") -> None:
+        if self._lines is None:
+            return
+        try:
+            self._lines.tell(message)
+        except BrokenPipeError:
+            # Who read the lines has gone; the watch does not end for that.
+            self._lines = None
+            say("standard output: nobody reads the lines any more; the watch goes on")
 
     def end(self) -> None:
         """Leave the terminal as it was."""
@@ -165,7 +175,7 @@ class _Shown:
 
 @contextmanager
 def _stoppable() -> Iterator[Flag]:
-    """A flag that Ctrl-C and SIGTERM set; whoever presses twice does not wait."""
+    """A flag that Ctrl-C and SIGTERM set; whoever presses twice does not wait for evidence and outputs."""
     stop = Flag()
 
     def handle(_signal: int, _frame: Any) -> None:

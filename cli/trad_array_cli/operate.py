@@ -115,10 +115,10 @@ def enable(subject: str, **who: Any) -> int:
 
 
 @click.command("test-mode")
-@_for_option("When it ends by itself.  [default: 30m]")
+@_for_option("When it ends by itself; at most 8 h.  [default: 30m]")
 @_operator
 def test_mode(for_s: float | None, **who: Any) -> int:
-    """Begin a test: events are marked, and nothing sounds; faults are shown as ever. `enable test` ends it.
+    """Begin a test: alarms are marked and do not sound; faults are shown and sound as ever. `enable test` ends it.
 
     \b
     Example:

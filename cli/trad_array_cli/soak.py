@@ -100,6 +100,8 @@ def command(
 def _sources(choice: ChainChoice, recordings: tuple[str, ...], where: dict[str, Any]) -> "Iterator[SoundSource]":
     """The live source, or each recording as fast as it goes."""
     if not recordings:
+        if choice.config.source.device is None and where["replay"] is None and where["raw"] is None:
+            raise click.UsageError("expected recordings, --device, --input or --replay, found none")
         yield open_source(choice, replay=where["replay"], raw=where["raw"], fast=where["fast"])[0]
         return
     if any(where[name] for name in ("device", "replay", "raw")):

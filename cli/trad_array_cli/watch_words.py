@@ -8,6 +8,9 @@ import click
 from trad_array_cli.durations import spoken
 from trad_array_cli.report import place_words
 
+# s without sound that are worth a word.
+_NO_SOUND_S = 1.0
+
 
 def message_line(message: Mapping[str, Any]) -> str | None:
     """A message on one line; None for those that say nothing new to a person who watches."""
@@ -15,24 +18,29 @@ def message_line(message: Mapping[str, Any]) -> str | None:
     if kind == "event":
         return _event_line(message)
     if kind == "fault":
-        who = f"{message['subject']}: " if message["subject"] else ""
+        subject = message["subject"]
+        who = f"{subject}: " if subject and subject not in message["detail"].split(": ")[0] else ""
         word = {"raised": "FAULT", "restored": "restored", "noticed": "noticed"}[message["state"]]
         return f"{_when(message)}: {word} {message['kind']}: {who}{message['detail']}"
     if kind == "action":
         comment = f" ({message['comment']})" if message["comment"] else ""
         return f"{_when(message)}: {message['detail']}, by {message['by']}{comment}"
     if kind == "deletion":
-        return f"deleted {message.get('id', '')}: {message.get('reason', '')}"
+        which = message.get("event") or message.get("output") or f"{message['number']} entries"
+        return f"deleted {message['what']} {which}: {message['why']}"
     return None
 
 
 def _event_line(message: Mapping[str, Any]) -> str:
     if message["state"] == "end":
         span = f"{message['onset_s']:.2f} s to {message['end_s']:.2f} s"
+        if message["onset_utc"]:
+            span = f"{message['onset_utc']}, {message['end_s'] - message['onset_s']:.2f} s"
         return f"end     {message['source']}: {span}: {message['level'].upper()}: {place_words(message)}"
     words = "heard" if message["state"] == "new" else place_words(message)
     after = "" if message["heard_s"] is None else f" (after {message['heard_s']:.2f} s)"
-    return f"{message['state']:7} {message['onset_s']:.2f} s: {message['level'].upper()}: {words}{after}"
+    at = message["onset_utc"] or f"{message['onset_s']:.2f} s"
+    return f"{message['state']:7} {at}: {message['level'].upper()}: {words}{after}"
 
 
 def state_lines(state: Mapping[str, Any]) -> Iterator[str]:
@@ -46,8 +54,8 @@ def state_lines(state: Mapping[str, Any]) -> Iterator[str]:
         yield f"  fault {fault['key'].removeprefix('fault:')} for {spoken(fault['for_s'])}: {fault['detail']}{marked}"
     for mark in state["disabled"]:
         yield f"  disabled: {mark['key']} by {mark['by']}, {spoken(mark['ends_in_s'])} left"
-    if state["test"]:
-        yield f"  TEST by {state['test']['by']}, {spoken(state['test']['ends_in_s'])} left: nothing sounds"
+    if test := state["test"]:
+        yield f"  TEST by {test['by']}, {spoken(test['ends_in_s'])} left: alarms do not sound, faults do"
     yield from _array_lines(state)
 
 
@@ -62,22 +70,27 @@ def _incident(state: Mapping[str, Any]) -> str:
 def _cell_words(cell: Mapping[str, Any]) -> str:
     name = cell["cell"] or "not placed"
     quiet = next((f", {word} by {cell[word]['by']}" for word in ("acknowledged", "silenced") if cell[word]), "")
-    test = ", test" if cell["test"] else ""
-    return f"{name}: {spoken(cell['first_ago_s'])} ago, sounds: {cell['sounds']}{quiet}{test}"
+    test = ", in a test" if cell["test"] else ""
+    count = "1 sound" if cell["sounds"] == 1 else f"{cell['sounds']} sounds"
+    return f"{name}: first heard {spoken(cell['first_ago_s'])} ago, {count}{quiet}{test}"
 
 
 def _array_lines(state: Mapping[str, Any]) -> Iterator[str]:
     array = state.get("array")
     if array is None:
         return
-    yield f"  heard until {spoken(max(state['at_s'] - array['sound_until_s'], 0.0))} ago"
+    silent_s = max(state["at_s"] - array["sound_until_s"], 0.0)
+    sound = f"no sound for {spoken(silent_s)}" if silent_s >= _NO_SOUND_S else "sound arrives"
+    yield f"  {state['source']}, layout {state['layout']}: {sound}"
+    if silent_s >= _NO_SOUND_S:
+        return
     for mic in array.get("mics", ()):
         level = "silent" if mic["level_dbfs"] is None else f"{mic['level_dbfs']:.0f} dBFS"
         yield f"  microphone {mic['mic']}: {level}"
 
 
 def _when(message: Mapping[str, Any]) -> str:
-    return f"{message['at_s']:.2f} s"
+    return message["at_utc"] or f"{message['at_s']:.2f} s"
 
 
 class Lines:

@@ -3,7 +3,7 @@
 import pytest
 
 from trad_array.alarm.fault_table import FaultChange
-from trad_array.alarm.rule import Action, AlarmRule, Sound
+from trad_array.alarm.rule import Action, AlarmRule, AlarmState, Sound, alarm_step
 from trad_array.errors import ConfigError
 
 DEAD = FaultChange("mic-silent", "C", True, "microphone C is digitally silent")
@@ -209,6 +209,22 @@ def test_a_disabled_microphone_is_quiet_about_its_fault_but_shows_it(clock):
     assert clock.state.sounder == "fault"
 
 
+def test_ends_are_told_in_the_unit_of_an_operator(clock):
+    assert [clock.do("disable", "mic:C", until_s=until_s)[0].detail for until_s in (90.0, 15 * 60.0, 8 * HOUR)] == [
+        "mic:C disabled for 90 s",
+        "mic:C disabled for 15 min",
+        "mic:C disabled for 8 h",
+    ]
+
+
+def test_of_many_names_a_refusal_lists_the_first_and_the_last():
+    names = tuple(f"C{k:02d}" for k in range(1, 53))
+    _, (refused,) = alarm_step(
+        AlarmRule(cells=names), AlarmState(), now_s=0.0, actions=[Action("disable", "Ada", subject="cell:X")]
+    )
+    assert refused.detail == "disable refused: expected one of C01, C02, ... C52 (52 in all), found X"
+
+
 @pytest.mark.parametrize(
     ("action", "reason"),
     [
@@ -217,7 +233,7 @@ def test_a_disabled_microphone_is_quiet_about_its_fault_but_shows_it(clock):
         (Action("disable", "Ada", subject="door"), "expected cell:NAME, mic:NAME or output:NAME, found 'door'"),
         (Action("disable", "Ada", subject="mic:A", until_s=-1.0), "its end lies in the past"),
         (Action("disable", "Ada", subject="mic:A", until_s=31 * 24 * HOUR), "expected at most 720 h, found 744 h"),
-        (Action("enable", "Ada", subject="mic:A"), "cell:R1C01, cell:R1C02 is disabled, found 'mic:A'"),
+        (Action("enable", "Ada", subject="mic:A"), "expected one of cell:R1C01, cell:R1C02, found 'mic:A'"),
         (Action("enable", "Ada", subject="test"), "there is no test"),
         (Action("test", "Ada", until_s=9 * HOUR), "expected at most 8 h, found 9 h"),
         (Action("ack", "Ada"), "nothing is there to ack"),

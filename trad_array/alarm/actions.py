@@ -1,11 +1,15 @@
 """What operators may do, and when it is refused. Every wish is logged with its name and comment, granted or not."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from trad_array.alarm.incident import Stepped, enabled, end_test, without_marks
 from trad_array.alarm.limits import AlarmRule
 from trad_array.alarm.state import ACTIONS, Action, AlarmState, Change, Mark
+
+# Names that a refusal lists in full; our choice.
+_FEW = 12
 
 
 def act(rule: AlarmRule, state: AlarmState, action: Action) -> Stepped:
@@ -66,7 +70,7 @@ def _until(rule: AlarmRule, state: AlarmState, action: Action, key: str) -> floa
 
 
 def _end_words(state: AlarmState, mark: Mark) -> str:
-    return "" if mark.until_s is None else f" for {(mark.until_s - state.at_s) / 3600:.3g} h"
+    return "" if mark.until_s is None else f" for {_spoken(mark.until_s - state.at_s)}"
 
 
 def _reset(state: AlarmState, action: Action) -> Stepped:
@@ -89,7 +93,7 @@ def _disable(rule: AlarmRule, state: AlarmState, action: Action) -> Stepped:
     if names is None or not name:
         return _refused(state, action, f"expected cell:NAME, mic:NAME or output:NAME, found {action.subject!r}")
     if names and name not in names:
-        return _refused(state, action, f"expected one of {', '.join(names)}, found {name}")
+        return _refused(state, action, f"expected one of {_few(names)}, found {name}")
     off = {mark.key for mark in state.disabled} | {action.subject}
     if names and all(f"{kind}:{n}" in off for n in names):
         return _refused(state, action, f"no {kind} would be left")
@@ -109,8 +113,9 @@ def _enable(state: AlarmState, action: Action) -> Stepped:
         return state, (_done(state, action, "test", "the test is over"), *told)
     mark = next((m for m in state.disabled if m.key == action.subject), None)
     if mark is None:
-        there = ", ".join(m.key for m in state.disabled) or "nothing"
-        return _refused(state, action, f"{there} is disabled, found {action.subject!r}")
+        there = ", ".join(m.key for m in state.disabled)
+        expected = f"expected one of {there}" if there else "nothing is disabled"
+        return _refused(state, action, f"{expected}, found {action.subject!r}")
     state, told = enabled(state, mark, expired=False)
     return state, (_done(state, action, mark.key, f"{mark.key} enabled"), *told)
 
@@ -136,3 +141,18 @@ def _end_of(state: AlarmState, action: Action, *, usual_s: float, most_s: float)
     if until_s > state.at_s + most_s:
         return until_s, f"expected at most {most_s / 3600:g} h, found {(until_s - state.at_s) / 3600:g} h"
     return until_s, ""
+
+
+def _spoken(seconds: float) -> str:
+    """A duration in the unit that an operator would use."""
+    for limit, unit, size in ((120.0, "s", 1.0), (7200.0, "min", 60.0)):
+        if seconds < limit:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 3600:.3g} h"
+
+
+def _few(names: Sequence[str]) -> str:
+    """Names on one line that can be read: of many the first and the last."""
+    if len(names) <= _FEW:
+        return ", ".join(names)
+    return f"{names[0]}, {names[1]}, ... {names[-1]} ({len(names)} in all)"

@@ -255,7 +255,11 @@ def _look_at_machine(rule: HealthRule, state: HealthState, machine: Machine, cha
     if machine.store is not None:
         looks.append(Look("store", "", bool(machine.store), for_s, f"store: {machine.store}"))
     if machine.outputs is not None:
-        looks += [Look("output", name, bool(why), for_s, f"output {name}: {why}") for name, why in machine.outputs]
+        # Outputs name themselves when they complain.
+        looks += [
+            Look("output", name, bool(why), for_s, f"output {name}: {why.removeprefix(f'{name}: ')}")
+            for name, why in machine.outputs
+        ]
         there = {name for name, _ in machine.outputs}
         gone = [name for code, name in state.conditions if code == "output" and name not in there]
         looks += [Look("output", name, False, for_s) for name in gone]

@@ -43,23 +43,31 @@ class Teller(Protocol):
         """Pass them on; never raises for the sake of a disk or an output."""
         ...
 
+    def outputs(self) -> tuple[tuple[str, str], ...]:
+        """Every output, and what is wrong with it, or ""."""
+        ...
+
 
 class Straight:
     """Messages straight to the outputs, nothing kept: for replays without a store."""
 
     def __init__(self, outputs: tuple[Output, ...]) -> None:
         self._outputs = outputs
-        self.trouble: dict[str, str] = {}
+        self._trouble: dict[str, str] = {}
 
     def tell(self, messages: tuple[Message, ...]) -> None:
-        """Each message to each output; what does not take it is remembered as broken."""
+        """Each message to each output; what does not take it is shown as a fault."""
         for output in self._outputs:
             for message in messages:
                 try:
                     output.send(message)
-                    self.trouble.pop(output.name, None)
+                    self._trouble.pop(output.name, None)
                 except OutputError as trouble:
-                    self.trouble[output.name] = str(trouble)
+                    self._trouble[output.name] = str(trouble)
+
+    def outputs(self) -> tuple[tuple[str, str], ...]:
+        """As the last message found them."""
+        return tuple((output.name, self._trouble.get(output.name, "")) for output in self._outputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +156,7 @@ class _Loop:
             mark.key.removeprefix("mic:") for mark in self.state.alarm.disabled if mark.key.startswith("mic:")
         )
         if keeper is None:
-            return Machine(drift_ppm=drift_ppm, disabled=disabled)
+            return Machine(drift_ppm=drift_ppm, outputs=self.around.teller.outputs(), disabled=disabled)
         free, trouble = None, keeper.trouble
         try:
             free = keeper.store.free_bytes()

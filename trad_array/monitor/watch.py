@@ -23,6 +23,8 @@ from trad_array.monitor.moments import Moment, Replay, moment_of, state_at
 from trad_array.monitor.stream_clock import StreamClock, clock_step
 
 Message = Mapping[str, Any]
+# s without sound after which levels are told no more; our choice.
+_STALE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -282,8 +284,8 @@ def _sounded(watch: Watch, state: WatchState, complete: tuple[Clip, ...]) -> tup
 
 
 def array_json(watch: Watch, state: WatchState) -> dict[str, Any]:
-    """What the array hears, for heartbeat and status."""
-    second = state.health.second
+    """What the array hears, for heartbeat and status; no levels once no sound comes, for old ones would look well."""
+    second = state.health.second if state.now_s - state.heard_s < _STALE_S else None
     return {
         "sound_until_s": round(state.heard_s, 3),
         "mics": [
