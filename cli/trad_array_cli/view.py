@@ -23,13 +23,17 @@ class View:
     """Draws a watch on a terminal until it is ended."""
 
     def __init__(self, watch: "Watch", *, console: "Console | None" = None) -> None:
+        from rich.console import Console
         from rich.live import Live
 
         self._watch = watch
         self._event: Mapping[str, Any] | None = None
         self._score = 0.0
         self._due_s = 0.0
-        self._live = Live(console=console, auto_refresh=False, transient=False)
+        self._console = console or Console()
+        # A screen of its own, drawn as a whole: what the audio library writes into it stays for half a second.
+        self._live = Live(console=self._console, auto_refresh=False, screen=True)
+        self._last: RenderableType | None = None
         self._live.start()
 
     def step(self, state: "WatchState", output: "WatchOutput") -> None:
@@ -43,11 +47,14 @@ class View:
         now_s = time.monotonic()
         if now_s >= self._due_s or output.changes:
             self._due_s = now_s + _EVERY_S
-            self._live.update(self._picture(state), refresh=True)
+            self._last = self._picture(state)
+            self._live.update(self._last, refresh=True)
 
     def end(self) -> None:
         """Leave the last picture standing."""
         self._live.stop()
+        if self._last is not None:
+            self._console.print(self._last)
 
     def _picture(self, state: "WatchState") -> "RenderableType":
         from rich.console import Group
