@@ -14,16 +14,13 @@ from trad_array_cli.listening import ChainChoice, chain_options, site_option
 from trad_array_cli.main import ALARM_FOUND, OK
 from trad_array_cli.options import json_option
 from trad_array_cli.report import say
-from trad_array_cli.watch_setup import open_keeper, open_source, source_options, watch_of
+from trad_array_cli.watch_setup import DEFAULT_STORE, open_keeper, open_source, source_options, watch_of
 from trad_array_cli.watch_words import Lines
 
 if TYPE_CHECKING:
     from trad_array.config import Config
     from trad_array.monitor.runner import Surroundings, Teller
     from trad_array.monitor.watch import Watch, WatchOutput, WatchState
-
-# Where a live watch keeps its events when nobody says otherwise.
-DEFAULT_STORE = "trad-array-watch"
 
 
 @click.command()

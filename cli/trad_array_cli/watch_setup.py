@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from trad_array.monitor.moments import Replay
     from trad_array.monitor.watch import Watch
 
+# Where a live watch keeps its events when nobody says otherwise.
+DEFAULT_STORE = "trad-array-watch"
+
 
 def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Where the sound comes from."""

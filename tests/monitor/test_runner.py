@@ -144,6 +144,9 @@ def test_a_wish_that_cannot_be_done_is_answered_with_why(recording, watch, tmp_p
         def tell(self, messages) -> None:
             """Nobody listens."""
 
+        def outputs(self) -> tuple:
+            return ()
+
     def operator() -> None:
         try:
             ask(control.path, request_)
