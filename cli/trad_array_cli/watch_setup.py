@@ -167,20 +167,24 @@ def _provenance(choice: ChainChoice) -> "Provenance":
 def _playback(
     choice: ChainChoice, replay: str, channel_map: tuple[int, ...], *, fast: bool, block_s: float
 ) -> "tuple[SoundSource, Replay | None]":
+    from trad_array.alarm.clip_file import read_gaps
     from trad_array.audio.files import find_source
     from trad_array.audio.playback import Playback
     from trad_array.errors import ConfigError
     from trad_array.monitor.moments import FILE_NAME, read_replay
 
-    beside = Path(replay).parent / FILE_NAME
-    earlier = read_replay(beside) if Path(replay).name.startswith("clip.") and beside.is_file() else None
+    folder = Path(replay).parent
+    is_clip = Path(replay).name.startswith("clip.") and (folder / FILE_NAME).is_file()
+    earlier = read_replay(folder / FILE_NAME) if is_clip else None
     if earlier is not None and earlier.layout != choice.layout.id:
         raise ConfigError(f"{replay}: expected layout {earlier.layout} as it was heard with, found {choice.layout.id}")
     # A clip has one channel for each microphone, in the order of the layout.
     channels = range(1, choice.layout.n_mics + 1) if earlier else choice.layout.mic_channels
     files = find_source(replay, channels=tuple(channels), channel_map=channel_map or None)
-    first = earlier.clip_start if earlier else 0
-    return Playback(files, in_real_time=not fast, block_s=block_s, first=first), earlier
+    if earlier is None:
+        return Playback(files, in_real_time=not fast, block_s=block_s), None
+    gaps = read_gaps(folder)
+    return Playback(files, in_real_time=not fast, block_s=block_s, first=earlier.clip_start, gaps=gaps), earlier
 
 
 def _raw(choice: ChainChoice, text: str, channels: tuple[int, ...]) -> "SoundSource":

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 
 from trad_array.alarm.clip import ClipRule
+from trad_array.alarm.clip_file import write_clip
 from trad_array.alarm.health import HealthRule
 from trad_array.alarm.limits import AlarmRule
 from trad_array.alarm.state import Action
 from trad_array.audio.captured import Captured, NoSound
+from trad_array.audio.files import find_source
+from trad_array.audio.playback import Playback
 from trad_array.audio.to_rate import ToRate
 from trad_array.chain import make_chain
 from trad_array.events import Origin
@@ -104,6 +107,24 @@ def test_a_clip_is_heard_again_as_it_was_also_through_the_resampler(vent, fs):
     stream = pieces(clip, fs, 777, first=found.replay.clip_start)
     heard, _ = watched(again, (replace(piece, received_s=None) for piece in stream), again.start_at(found.replay))
     assert of("event", heard) == of("event", messages)
+
+
+def test_a_clip_with_a_gap_in_it_is_heard_again_with_the_gap(vent, tmp_path):
+    watch, samples = make_watch(), vent()
+    before = pieces(samples[:, : 13 * 16_000], 16_000, 1_600)
+    after = pieces(samples[:, 13 * 16_000 + 4_000 :], 16_000, 1_600, first=13 * 16_000 + 4_000)
+    messages, sounded = watched(watch, [*before, *(replace(p, lost=4_000 * (k == 0)) for k, p in enumerate(after))])
+    assert "gap" in {fault["kind"] for fault in of("fault", messages)}
+    found = sounded[0]
+    assert found.clip.gaps == ((13 * 16_000 - found.clip.start, 4_000),)
+    write_clip(found.clip, tmp_path)
+    source = find_source(str(tmp_path / "clip.flac"), channels=(1, 2, 3, 4))
+    again = replace(watch, origin=found.replay.origin)
+    played = Playback(source, block_s=0.3, first=found.replay.clip_start, gaps=found.clip.gaps)
+    heard, _ = watched(again, (replace(p, received_s=None) for p in played.pieces()), again.start_at(found.replay))
+    event = found.clip.event
+    told, same = ([e for e in of("event", m) if e["id"] == event] for m in (messages, heard))
+    assert same == told
 
 
 def test_no_sound_is_a_fault_within_ten_seconds_and_over_when_it_is_back(vent):
