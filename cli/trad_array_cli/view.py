@@ -27,6 +27,7 @@ class View:
 
         self._watch = watch
         self._event: Mapping[str, Any] | None = None
+        self._state: WatchState | None = None
         self._score = 0.0
         self._due_s = 0.0
         self._live = Live(console=console, auto_refresh=False, transient=False)
@@ -40,13 +41,17 @@ class View:
         for heard in output.heard:
             if len(heard.heard.fused.values):
                 self._score = float(heard.heard.fused.values[-1])
+        self._state = state
         now_s = time.monotonic()
         if now_s >= self._due_s or output.changes:
             self._due_s = now_s + _EVERY_S
             self._live.update(self._picture(state), refresh=True)
 
     def end(self) -> None:
-        """Leave the last picture standing."""
+        """Leave the last picture standing; may be called twice."""
+        if self._state is not None:
+            self._live.update(self._picture(self._state), refresh=True)
+            self._state = None
         self._live.stop()
 
     def _picture(self, state: "WatchState") -> "RenderableType":
@@ -64,7 +69,8 @@ class View:
         parts: list[RenderableType] = [*lines, _levels(status["array"]["mics"]), Text(f"score {self._score:6.1f}")]
         if self._event is not None:
             event = self._event
-            parts.append(Text(f"last event {event['onset_utc'] or event['onset_s']}: {place_words(event)}"))
+            when = event["onset_utc"] or f"{event['onset_s']:.2f} s"
+            parts.append(Text(f"last event {when}: {place_words(event)}"))
             if event["cells"]:
                 parts.append(Text("\n".join(text_map(event, self._watch.chain.layout))))
         return Panel(Group(*parts), title=title)
