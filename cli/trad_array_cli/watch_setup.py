@@ -93,6 +93,8 @@ def watch_of(choice: ChainChoice, source: "SoundSource", *, origin: "Origin | No
         alarm=AlarmRule(
             off_s=config.alarm.off_s,
             sounds_again_s=config.alarm.sound_again_h * 3600.0,
+            disable_s=config.alarm.disable_h * 3600.0,
+            test_s=config.alarm.test_min * 60.0,
             cells=layout.cell_names,
             mics=layout.mic_names,
             outputs=config.output,
@@ -107,7 +109,34 @@ def health_of(choice: ChainChoice) -> "HealthRule":
     from trad_array.alarm.health import HealthRule
 
     free_bytes = round(choice.config.store.free_gb * 1e9)
-    return HealthRule(mics=choice.layout.mic_names, free_bytes=free_bytes, free_ok_bytes=round(1.2 * free_bytes))
+    wanted = choice.config.health
+    return HealthRule(
+        mics=choice.layout.mic_names,
+        learn_minutes=wanted.learn_minutes,
+        quieter_db=wanted.quieter_db,
+        louder_db=wanted.louder_db,
+        differs_db=wanted.differs_db,
+        queued_s=wanted.queued_s,
+        drift_ppm=wanted.drift_ppm,
+        free_bytes=free_bytes,
+        free_ok_bytes=round(1.2 * free_bytes),
+    )
+
+
+def open_outputs(choice: ChainChoice) -> "tuple[Output, ...]":
+    """Outputs of a watch; raises `ConfigError` when one cannot be used."""
+    from trad_array.alarm.outputs import make_output
+
+    wanted = choice.config.outputs
+    return tuple(
+        make_output(
+            text,
+            rotate_bytes=round(wanted.rotate_mb * 1e6),
+            rotate_files=wanted.rotate_files,
+            limit_s=wanted.exec_limit_s,
+        )
+        for text in choice.config.output
+    )
 
 
 def open_keeper(choice: ChainChoice, watch: "Watch", outputs: "tuple[Output, ...]") -> "Keeper":
