@@ -69,7 +69,7 @@ class SourceSettings:
 class AlarmSettings:
     """Levels, latches and their times."""
 
-    off_s: float = setting(10.0, "Quiet seconds before an alert is over, and before a reset is accepted.", low=0.0)
+    off_s: float = setting(10.0, "Quiet seconds that end an alert and let a reset pass.", low=0.0, high=600.0)
     sound_again_h: float = setting(24.0, "Hours after which a silenced fault sounds again.", low=0.1, high=24.0)
     heartbeat_s: float = setting(10.0, "Seconds between heartbeats on the outputs.", low=1.0, high=100.0)
     disable_h: float = setting(8.0, "Hours that a disablement lasts when nobody says how long.", low=0.1, high=720.0)
@@ -85,9 +85,7 @@ class HealthSettings:
     louder_db: float = setting(20.0, "A microphone may rise so far above them for hours, dB.", low=3.0, high=60.0)
     differs_db: float = setting(10.0, "It may hear so much more or less than the others, dB.", low=3.0, high=60.0)
     queued_s: float = setting(2.0, "Sound may wait so long before it is heard.", low=0.5, high=60.0)
-    drift_ppm: float = setting(
-        300.0, "The card's clock may be so far off, parts in a million.", low=210.0, high=10_000.0
-    )
+    drift_ppm: float = setting(300.0, "Its clock may be so far off, parts in a million.", low=210.0, high=10_000.0)
 
 
 @dataclass(frozen=True, slots=True)
