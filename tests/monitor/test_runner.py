@@ -141,7 +141,7 @@ def test_a_wish_that_cannot_be_done_is_answered_with_why(recording, watch, tmp_p
     stop, found = threading.Event(), []
 
     class Nobody:
-        def tell(self, messages) -> None:
+        def tell(self, messages, *, but=()) -> None:
             """Nobody listens."""
 
         def outputs(self) -> tuple:

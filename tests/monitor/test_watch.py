@@ -160,6 +160,14 @@ def test_what_an_operator_does_is_told_with_name_and_comment_and_a_refusal_too(v
     assert of("state", done.messages)[-1]["incident"][0]["acknowledged"]["by"] == "Ada"
 
 
+def test_a_disabled_microphone_has_no_say_and_no_part_in_the_map(vent):
+    watch = make_watch()
+    state, _ = watch_act(watch, watch.start(), Action("disable", "Ada", "noisy", f"mic:{LAYOUT.mic_names[3]}"))
+    messages, _ = watched(watch, pieces(vent(), 16_000, 1_600), state)
+    end = [e for e in of("event", messages) if e["state"] == "end"][-1]
+    assert [channel["used"] for channel in end["channels"]] == [True, True, True, False]
+
+
 def test_signs_of_life_come_every_ten_seconds_with_and_without_sound(vent):
     watch, state = make_watch(), make_watch().start()
     beats = []

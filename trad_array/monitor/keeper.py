@@ -79,10 +79,11 @@ class Keeper:
     @property
     def trouble(self) -> str:
         """Why something could not be kept, one line; empty when all is well."""
-        return self.store.trouble or self._notes.trouble or self._evidence.trouble
+        return self._dispatcher.trouble or self._notes.trouble or self._evidence.trouble
 
-    def tell(self, messages: Sequence[Message]) -> None:
-        """Store messages and pass them on, in their order."""
+    def tell(self, messages: Sequence[Message], *, but: Sequence[str] = ()) -> None:
+        """Store messages and pass them on, in their order; not to the outputs `but`, which are disabled."""
+        self._dispatcher.leave_out(but)
         for message in messages:
             self._dispatcher.dispatch(message)
 

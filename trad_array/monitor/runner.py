@@ -5,7 +5,7 @@ operator is answered is what holds.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Event as Flag
 from typing import Any, Protocol
@@ -41,8 +41,8 @@ Told = Callable[[WatchState, WatchOutput], None]
 class Teller(Protocol):
     """Takes messages in their order."""
 
-    def tell(self, messages: tuple[Message, ...]) -> None:
-        """Pass them on; never raises for the sake of a disk or an output."""
+    def tell(self, messages: tuple[Message, ...], *, but: Sequence[str] = ()) -> None:
+        """Pass them on, but not to disabled outputs; never raises for the sake of a disk or an output."""
         ...
 
     def outputs(self) -> tuple[tuple[str, str], ...]:
@@ -61,9 +61,9 @@ class Straight:
         """See `Teller`."""
         return tuple((output.name, self._trouble.get(output.name, "")) for output in self._outputs)
 
-    def tell(self, messages: tuple[Message, ...]) -> None:
+    def tell(self, messages: tuple[Message, ...], *, but: Sequence[str] = ()) -> None:
         """Each message to each output; what does not take it is remembered as broken."""
-        for output in self._outputs:
+        for output in (output for output in self._outputs if output.name not in but):
             for message in messages:
                 try:
                     output.send(message)
@@ -141,7 +141,7 @@ class _Loop:
     def _stepped(self, state: WatchState, output: WatchOutput) -> None:
         self.state = state
         keeper = self.around.keeper
-        self.around.teller.tell(output.messages)
+        self.around.teller.tell(output.messages, but=state.alarm.disabled_names("output"))
         if keeper is not None:
             for sounded in output.sounded:
                 keeper.keep_sound(sounded)
@@ -154,9 +154,7 @@ class _Loop:
 
     def _machine(self, drift_ppm: float | None) -> Machine:
         keeper = self.around.keeper
-        disabled = tuple(
-            mark.key.removeprefix("mic:") for mark in self.state.alarm.disabled if mark.key.startswith("mic:")
-        )
+        disabled = self.state.alarm.disabled_names("mic")
         outputs = self.around.teller.outputs()
         if keeper is None:
             return Machine(drift_ppm=drift_ppm, outputs=outputs, disabled=disabled)
