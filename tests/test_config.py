@@ -43,7 +43,7 @@ def test_every_setting_is_explained_where_it_is_printed():
         ('[source]\ndtype = "int8"\n', 'source.dtype: expected one of int16, int32, float32, found "int8"'),
         ("[source]\nchannel_map = [1, 0]\n", "source.channel_map: expected a list of whole numbers"),
         ('output = "json:-"\n', "output: expected a list of texts"),
-        ("[alarm]\noff_s = -1\n", "alarm.off_s: expected at least 0, found -1"),
+        ("[alarm]\noff_s = -1\n", "alarm.off_s: expected 0 to 600, found -1"),
         ("[trigger]\nverify_s = 241\n", "trigger.verify_s: expected 0 to 240, found 241"),
         ("schema = 2\n", "schema: expected 1 to 1, found 2"),
         ("[scorer]\nuse = 'mine'\nmodel = 'a'\n", "expected use or model, found both"),

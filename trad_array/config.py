@@ -69,9 +69,32 @@ class SourceSettings:
 class AlarmSettings:
     """Levels, latches and their times."""
 
-    off_s: float = setting(10.0, "Quiet seconds before an alert is over, and before a reset is accepted.", low=0.0)
+    off_s: float = setting(10.0, "Quiet seconds that end an alert and let a reset pass.", low=0.0, high=600.0)
     sound_again_h: float = setting(24.0, "Hours after which a silenced fault sounds again.", low=0.1, high=24.0)
     heartbeat_s: float = setting(10.0, "Seconds between heartbeats on the outputs.", low=1.0, high=100.0)
+    disable_h: float = setting(8.0, "Hours that a disablement lasts when nobody says how long.", low=0.1, high=720.0)
+    test_min: float = setting(30.0, "Minutes that a test lasts when nobody says how long.", low=1.0, high=480.0)
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSettings:
+    """When the array itself is at fault; docs/alarms.md has the table of faults."""
+
+    learn_minutes: int = setting(60, "Minutes of sound before levels are judged.", low=1, high=10_000)
+    quieter_db: float = setting(15.0, "A microphone may fall so far below its ordinary levels, dB.", low=3.0, high=60.0)
+    louder_db: float = setting(20.0, "A microphone may rise so far above them for hours, dB.", low=3.0, high=60.0)
+    differs_db: float = setting(10.0, "It may hear so much more or less than the others, dB.", low=3.0, high=60.0)
+    queued_s: float = setting(2.0, "Sound may wait so long before it is heard.", low=0.5, high=60.0)
+    drift_ppm: float = setting(300.0, "Its clock may be so far off, parts in a million.", low=210.0, high=10_000.0)
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSettings:
+    """How messages go out."""
+
+    rotate_mb: float = setting(10.0, "A file of messages that would grow larger becomes FILE.1.", low=0.01)
+    rotate_files: int = setting(5, "So many old files are kept.", low=1, high=1000)
+    exec_limit_s: float = setting(10.0, "A command that takes longer is killed.", low=0.1, high=600.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +126,8 @@ class Config:
     localizer: LocalizerSettings = section(LocalizerSettings, "Which cell a sound came from.")
     source: SourceSettings = section(SourceSettings, "Where live sound comes from.")
     alarm: AlarmSettings = section(AlarmSettings, "Levels, latches and their times.")
+    health: HealthSettings = section(HealthSettings, "When the array itself is at fault.")
+    outputs: OutputSettings = section(OutputSettings, "How messages go out.")
     store: StoreSettings = section(StoreSettings, "Where events are kept, and for how long.")
 
     def __post_init__(self) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from trad_array_cli.durations import DURATION
 from trad_array_cli.options import json_option
 from trad_array_cli.report import emit, say
 
@@ -46,7 +47,7 @@ def card_options(function: Callable[..., int]) -> Callable[..., int]:
 
 @click.command()
 @click.option("--device", metavar="NAME", help="A card to try: its name, or a part that only one has.")
-@click.option("--test", "seconds", type=click.FloatRange(0.5, 3600.0), metavar="S", help="Seconds to listen to it.")
+@click.option("--test", "seconds", type=DURATION, metavar="5s|2m", help="How long to listen to it.")
 @card_options
 @json_option()
 def command(

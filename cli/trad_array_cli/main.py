@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "disable": "Take a cell, a microphone or an output out of the alarm for a while.",
     "enable": "End a disablement or a test.",
     "test-mode": "Begin a test of the alarm: alarms are marked and do not sound.",
+    "events": "List what a watch has kept, read its log, lock events.",
     "devices": "List sound cards, or try one: levels, clock, what is lost.",
     "selftest": "Check every microphone with a chirp from a loudspeaker.",
     "learn": "Set the thresholds of a site from hours of its normal sound.",

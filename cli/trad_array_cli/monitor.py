@@ -14,16 +14,13 @@ from trad_array_cli.listening import ChainChoice, chain_options, site_option
 from trad_array_cli.main import ALARM_FOUND, OK
 from trad_array_cli.options import json_option
 from trad_array_cli.report import say
-from trad_array_cli.watch_setup import open_keeper, open_source, source_options, watch_of
+from trad_array_cli.watch_setup import DEFAULT_STORE, open_keeper, open_outputs, open_source, source_options, watch_of
 from trad_array_cli.watch_words import Lines
 
 if TYPE_CHECKING:
     from trad_array.config import Config
     from trad_array.monitor.runner import Surroundings, Teller
     from trad_array.monitor.watch import Message, Watch, WatchOutput, WatchState
-
-# Where a live watch keeps its events when nobody says otherwise.
-DEFAULT_STORE = "trad-array-watch"
 
 
 @click.command()
@@ -106,11 +103,10 @@ def _surroundings(
     stack: ExitStack, choice: ChainChoice, watch: "Watch", shown: "_Shown", *, control: bool, at: Path | None
 ) -> "tuple[Surroundings, WatchState]":
     """Store, outputs and socket, closed with the stack; and the state that an earlier watch left."""
-    from trad_array.alarm.outputs import make_output
     from trad_array.monitor.control import ControlServer, default_socket
     from trad_array.monitor.runner import Straight, Surroundings
 
-    outputs = tuple(make_output(text) for text in choice.config.output)
+    outputs = open_outputs(choice)
     keeper, state = None, watch.start()
     if choice.config.store.folder is None:
         teller: Teller = Straight(outputs)

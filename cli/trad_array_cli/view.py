@@ -28,12 +28,12 @@ class View:
 
         self._watch = watch
         self._event: Mapping[str, Any] | None = None
+        self._state: WatchState | None = None
         self._score = 0.0
         self._due_s = 0.0
         self._console = console or Console()
         # A screen of its own, drawn as a whole: what the audio library writes into it stays for half a second.
         self._live = Live(console=self._console, auto_refresh=False, screen=True)
-        self._last: RenderableType | None = None
         self._live.start()
 
     def step(self, state: "WatchState", output: "WatchOutput") -> None:
@@ -44,17 +44,18 @@ class View:
         for heard in output.heard:
             if len(heard.heard.fused.values):
                 self._score = float(heard.heard.fused.values[-1])
+        self._state = state
         now_s = time.monotonic()
         if now_s >= self._due_s or output.changes:
             self._due_s = now_s + _EVERY_S
-            self._last = self._picture(state)
-            self._live.update(self._last, refresh=True)
+            self._live.update(self._picture(state), refresh=True)
 
     def end(self) -> None:
-        """Leave the last picture standing."""
+        """Leave the last picture standing; may be called twice."""
         self._live.stop()
-        if self._last is not None:
-            self._console.print(self._last)
+        if self._state is not None:
+            self._console.print(self._picture(self._state))
+            self._state = None
 
     def _picture(self, state: "WatchState") -> "RenderableType":
         from rich.console import Group
@@ -71,7 +72,8 @@ class View:
         parts: list[RenderableType] = [*lines, _levels(status["array"]["mics"]), Text(f"score {self._score:6.1f}")]
         if self._event is not None:
             event = self._event
-            parts.append(Text(f"last event {event['onset_utc'] or event['onset_s']}: {place_words(event)}"))
+            when = event["onset_utc"] or f"{event['onset_s']:.2f} s"
+            parts.append(Text(f"last event {when}: {place_words(event)}"))
             if event["cells"]:
                 parts.append(Text("\n".join(text_map(event, self._watch.chain.layout))))
         return Panel(Group(*parts), title=title)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from trad_array.monitor.moments import Replay
     from trad_array.monitor.watch import Watch
 
+# Where a live watch keeps its events when nobody says otherwise.
+DEFAULT_STORE = "trad-array-watch"
+
 
 def source_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Where the sound comes from."""
@@ -90,6 +93,8 @@ def watch_of(choice: ChainChoice, source: "SoundSource", *, origin: "Origin | No
         alarm=AlarmRule(
             off_s=config.alarm.off_s,
             sounds_again_s=config.alarm.sound_again_h * 3600.0,
+            disable_s=config.alarm.disable_h * 3600.0,
+            test_s=config.alarm.test_min * 60.0,
             cells=layout.cell_names,
             mics=layout.mic_names,
             outputs=config.output,
@@ -104,7 +109,34 @@ def health_of(choice: ChainChoice) -> "HealthRule":
     from trad_array.alarm.health import HealthRule
 
     free_bytes = round(choice.config.store.free_gb * 1e9)
-    return HealthRule(mics=choice.layout.mic_names, free_bytes=free_bytes, free_ok_bytes=round(1.2 * free_bytes))
+    wanted = choice.config.health
+    return HealthRule(
+        mics=choice.layout.mic_names,
+        learn_minutes=wanted.learn_minutes,
+        quieter_db=wanted.quieter_db,
+        louder_db=wanted.louder_db,
+        differs_db=wanted.differs_db,
+        queued_s=wanted.queued_s,
+        drift_ppm=wanted.drift_ppm,
+        free_bytes=free_bytes,
+        free_ok_bytes=round(1.2 * free_bytes),
+    )
+
+
+def open_outputs(choice: ChainChoice) -> "tuple[Output, ...]":
+    """Outputs of a watch; raises `ConfigError` when one cannot be used."""
+    from trad_array.alarm.outputs import make_output
+
+    wanted = choice.config.outputs
+    return tuple(
+        make_output(
+            text,
+            rotate_bytes=round(wanted.rotate_mb * 1e6),
+            rotate_files=wanted.rotate_files,
+            limit_s=wanted.exec_limit_s,
+        )
+        for text in choice.config.output
+    )
 
 
 def open_keeper(choice: ChainChoice, watch: "Watch", outputs: "tuple[Output, ...]") -> "Keeper":
@@ -164,20 +196,24 @@ def _provenance(choice: ChainChoice) -> "Provenance":
 def _playback(
     choice: ChainChoice, replay: str, channel_map: tuple[int, ...], *, fast: bool, block_s: float
 ) -> "tuple[SoundSource, Replay | None]":
+    from trad_array.alarm.clip_file import read_gaps
     from trad_array.audio.files import find_source
     from trad_array.audio.playback import Playback
     from trad_array.errors import ConfigError
     from trad_array.monitor.moments import FILE_NAME, read_replay
 
-    beside = Path(replay).parent / FILE_NAME
-    earlier = read_replay(beside) if Path(replay).name.startswith("clip.") and beside.is_file() else None
+    folder = Path(replay).parent
+    is_clip = Path(replay).name.startswith("clip.") and (folder / FILE_NAME).is_file()
+    earlier = read_replay(folder / FILE_NAME) if is_clip else None
     if earlier is not None and earlier.layout != choice.layout.id:
         raise ConfigError(f"{replay}: expected layout {earlier.layout} as it was heard with, found {choice.layout.id}")
     # A clip has one channel for each microphone, in the order of the layout.
     channels = range(1, choice.layout.n_mics + 1) if earlier else choice.layout.mic_channels
     files = find_source(replay, channels=tuple(channels), channel_map=channel_map or None)
-    first = earlier.clip_start if earlier else 0
-    return Playback(files, in_real_time=not fast, block_s=block_s, first=first), earlier
+    if earlier is None:
+        return Playback(files, in_real_time=not fast, block_s=block_s), None
+    gaps = read_gaps(folder)
+    return Playback(files, in_real_time=not fast, block_s=block_s, first=earlier.clip_start, gaps=gaps), earlier
 
 
 def _raw(choice: ChainChoice, text: str, channels: tuple[int, ...]) -> "SoundSource":

@@ -12,8 +12,12 @@ from trad_array_cli.report import place_words
 _NO_SOUND_S = 1.0
 
 
-def message_line(message: Mapping[str, Any]) -> str | None:
-    """A message on one line; None for those that say nothing new to a person who watches."""
+def message_line(message: Mapping[str, Any], *, timed: bool = True) -> str | None:
+    """A message on one line; None for those that say nothing new to a person who watches.
+
+    timed : begin faults and actions with their time
+    """
+    when = f"{message.get('at_utc') or _seconds(message.get('at_s', 0.0))}: " if timed else ""
     kind = str(message["schema"]).split("/")[1]
     if kind == "event":
         return _event_line(message)
@@ -21,10 +25,10 @@ def message_line(message: Mapping[str, Any]) -> str | None:
         subject = message["subject"]
         who = f"{subject}: " if subject and subject not in message["detail"].split(": ")[0] else ""
         word = {"raised": "FAULT", "restored": "restored", "noticed": "noticed"}[message["state"]]
-        return f"{_when(message)}: {word} {message['kind']}: {who}{message['detail']}"
+        return f"{when}{word} {message['kind']}: {who}{message['detail']}"
     if kind == "action":
         comment = f" ({message['comment']})" if message["comment"] else ""
-        return f"{_when(message)}: {message['detail']}, by {message['by']}{comment}"
+        return f"{when}{message['detail']}, by {message['by']}{comment}"
     if kind == "deletion":
         which = message.get("event") or message.get("output") or f"{message['number']} entries"
         return f"deleted {message['what']} {which}: {message['why']}"
@@ -39,7 +43,7 @@ def _event_line(message: Mapping[str, Any]) -> str:
         return f"end     {message['source']}: {span}: {message['level'].upper()}: {place_words(message)}"
     words = "heard" if message["state"] == "new" else place_words(message)
     after = "" if message["heard_s"] is None else f" (after {message['heard_s']:.2f} s)"
-    at = message["onset_utc"] or f"{message['onset_s']:.2f} s"
+    at = message["onset_utc"] or _seconds(message["onset_s"])
     return f"{message['state']:7} {at}: {message['level'].upper()}: {words}{after}"
 
 
@@ -89,8 +93,8 @@ def _array_lines(state: Mapping[str, Any]) -> Iterator[str]:
         yield f"  microphone {mic['mic']}: {level}"
 
 
-def _when(message: Mapping[str, Any]) -> str:
-    return message["at_utc"] or f"{message['at_s']:.2f} s"
+def _seconds(value: float) -> str:
+    return f"{value:.2f} s"
 
 
 class Lines:

@@ -401,3 +401,21 @@ def running(pid):
             return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
     except (ProcessLookupError, FileNotFoundError):
         return False
+
+
+def test_an_output_that_is_left_out_gets_nothing_then_or_later_and_the_others_do(tmp_path):
+    siren, log = Wall("siren"), Wall("log")
+    with Store(tmp_path) as store:
+        dispatcher = Dispatcher(store, [siren, log], rule=FAST)
+        dispatcher.dispatch(event(1))
+        until(lambda: len(siren.got) == len(log.got) == 1)
+        dispatcher.leave_out(["siren"])
+        dispatcher.dispatch(event(2))
+        until(lambda: len(log.got) == 2)
+        dispatcher.leave_out([])
+        dispatcher.dispatch(event(3))
+        until(lambda: len(siren.got) == 2)
+        dispatcher.close()
+        assert siren.names == [event(1)["id"], event(3)["id"]]
+        assert log.names == [event(n)["id"] for n in (1, 2, 3)]
+        assert store.outbox_size() == 0

@@ -19,13 +19,13 @@ import soundfile
 from trad_array.alarm import disk
 from trad_array.alarm.bundle_page import page
 from trad_array.alarm.clip import Clip
-from trad_array.alarm.clip_file import write_clip
+from trad_array.alarm.clip_file import CLIP_JSON, write_clip
 from trad_array.errors import StoreError
 
 EVENT, MESSAGES, LAYOUT, CONFIG = "event.json", "messages.jsonl", "layout.toml", "config.json"
-CLIP, HASHES, PAGE = "clip.json", "hashes.json", "index.html"
+HASHES, PAGE = "hashes.json", "index.html"
 HEATMAP, ALIGNED, PREVIEW = "heatmap.png", "aligned.png", "preview.flac"
-_OWN = (EVENT, MESSAGES, LAYOUT, CONFIG, CLIP, HASHES, PAGE, HEATMAP, ALIGNED, PREVIEW, "clip.flac", "clip.rf64")
+_OWN = (EVENT, MESSAGES, LAYOUT, CONFIG, CLIP_JSON, HASHES, PAGE, HEATMAP, ALIGNED, PREVIEW, "clip.flac", "clip.rf64")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _PACKAGES = ("trad-array", "numpy", "scipy", "soundfile", "soxr", "sounddevice", "matplotlib")
 
@@ -168,7 +168,7 @@ def _fill(part: Path, evidence: Evidence) -> None:
     for name, content in evidence.extra.items():
         disk.write_file(part / name, content, in_part=True)
     if evidence.clip is not None:
-        disk.write_file(part / CLIP, _pretty(write_clip(evidence.clip, part).as_json()), in_part=True)
+        disk.write_file(part / CLIP_JSON, _pretty(write_clip(evidence.clip, part).as_json()), in_part=True)
     made_with = {
         "schema": "trad-array/hashes/1",
         "given": dict(evidence.hashes),

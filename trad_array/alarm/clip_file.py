@@ -1,5 +1,6 @@
 """Clips on disk, bit for bit what was captured."""
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from trad_array.alarm.disk import sync_file
 from trad_array.audio.captured import CapturedArray
 from trad_array.errors import StoreError
 
+CLIP_JSON = "clip.json"
 # FLAC has no more channels.
 _FLAC_CHANNELS = 8
 
@@ -107,6 +109,22 @@ def read_clip(folder: Path, about: Mapping[str, Any]) -> CapturedArray:
     if samples.shape != (about["end"] - about["start"], about["n_mics"]):
         raise StoreError(f"{path}: expected {about['end'] - about['start']} samples, found {len(samples)}")
     return np.ascontiguousarray(samples.T)
+
+
+def read_gaps(folder: Path) -> tuple[tuple[int, int], ...]:
+    """Stretches of a bundle's clip that only fill the place of lost sound: first sample in the file, and number.
+
+    Raises
+    ------
+    StoreError
+        If `clip.json` is missing or is none.
+    """
+    path = folder / CLIP_JSON
+    try:
+        gaps = json.loads(path.read_text(encoding="utf-8"))["gaps"]
+        return tuple((int(first), int(number)) for first, number in gaps)
+    except (OSError, ValueError, KeyError, TypeError) as trouble:
+        raise StoreError(f"{path}: expected what belongs to a clip, found something else") from trouble
 
 
 def _subtype(clip: Clip) -> str:

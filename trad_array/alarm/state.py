@@ -211,6 +211,10 @@ class AlarmState:
         named = [item for item in self.latched if item.cell is not None and item.sounds > 0]
         return max(named, key=lambda item: item.last_s).cell if named else None
 
+    def disabled_names(self, kind: str) -> tuple[str, ...]:
+        """Names of the cells, microphones or outputs ("cell", "mic", "output") that are disabled."""
+        return tuple(mark.key.removeprefix(f"{kind}:") for mark in self.disabled if mark.key.startswith(f"{kind}:"))
+
     def is_disabled(self, key: str) -> bool:
         """Whether a cell, microphone or output is."""
         return any(mark.key == key for mark in self.disabled)

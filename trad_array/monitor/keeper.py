@@ -1,12 +1,13 @@
 """What a watch keeps: messages on disk before anybody is told, evidence of events, and what must outlive a restart.
 
-Everything slow - clips, pictures, retention - happens in a thread of its own, one thing after the other; the watch
-never waits for it.
+Everything slow - clips, pictures, retention - happens in one thread of its own, notes of what must outlive a restart in
+another; the watch never waits for them.
 """
 
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,12 +22,14 @@ from trad_array.alarm.outputs.dispatch import Dispatcher
 from trad_array.alarm.retention import RetentionRule, carry_out, plan_retention, take_inventory
 from trad_array.alarm.state import AlarmState
 from trad_array.alarm.store import Store
-from trad_array.errors import ConfigError, StoreError
+from trad_array.errors import ConfigError, StoreError, TradArrayError
 from trad_array.monitor.moments import FILE_NAME
 from trad_array.monitor.watch import Message, Sounded
 
-# s between looks at what is too old, and between notes of what was learned; our choice.
-TIDY_S = 600.0
+# s between looks at what is too old, and between tries to write what waits for the disk; our choice.
+TIDY_S, RETRY_S = 600.0, 2.0
+# Clips that wait in memory while the disk refuses them.
+_MOST_REFUSED = 8
 _ALARM, _HEALTH = "alarm", "health"
 
 
@@ -69,26 +72,24 @@ class Keeper:
     ) -> None:
         self.store, self._dispatcher = store, dispatcher
         self._provenance, self._retention, self._rule, self._draw = provenance, retention, health, draw
-        self._work: queue.Queue[Sounded | None] = queue.Queue()
-        self._trouble = ""
-        self._guard = threading.Lock()
-        self._thread = threading.Thread(target=self._works, name="keeper", daemon=True)
-        self._thread.start()
+        self._refused: deque[Sounded] = deque(maxlen=_MOST_REFUSED)
+        self._evidence = _Worker("evidence", every_s=TIDY_S, idle=self._tidy)
+        self._notes = _Worker("notes", every_s=RETRY_S, idle=self._retry)
 
     @property
     def trouble(self) -> str:
         """Why something could not be kept, one line; empty when all is well."""
-        with self._guard:
-            return self.store.trouble or self._trouble
+        return self._dispatcher.trouble or self._notes.trouble or self._evidence.trouble
 
-    def tell(self, messages: Sequence[Message]) -> None:
-        """Store messages and pass them on, in their order."""
+    def tell(self, messages: Sequence[Message], *, but: Sequence[str] = ()) -> None:
+        """Store messages and pass them on, in their order; not to the outputs `but`, which are disabled."""
+        self._dispatcher.leave_out(but)
         for message in messages:
             self._dispatcher.dispatch(message)
 
     def keep_sound(self, sounded: Sounded) -> None:
         """Make a bundle of the sound of an event, when there is time for it."""
-        self._work.put(sounded)
+        self._evidence.do(partial(self._keep_sound, sounded))
 
     def outputs(self) -> tuple[tuple[str, str], ...]:
         """Every output, and what is wrong with it."""
@@ -96,11 +97,11 @@ class Keeper:
 
     def save_alarm(self, state: AlarmState) -> None:
         """Note the state of the alarm, which must outlive a restart."""
-        self._note(_ALARM, {"state": saved(state), "utc_s": time.time()})
+        self._notes.do(partial(self.store.set_value, _ALARM, {"state": saved(state), "utc_s": time.time()}))
 
     def save_health(self, state: HealthState) -> None:
         """Note what was learned of the array."""
-        self._note(_HEALTH, saved_health(self._rule, state))
+        self._notes.do(partial(self.store.set_value, _HEALTH, saved_health(self._rule, state)))
 
     def earlier(self) -> tuple[AlarmState | None, HealthState | None, tuple[str, ...]]:
         """States of an earlier watch, and what could not be read of them, for a person."""
@@ -119,43 +120,23 @@ class Keeper:
 
     def close(self, *, within_s: float = 20.0) -> None:
         """Finish the evidence, deliver what can be delivered, and let go of the store."""
-        self._work.put(None)
-        self._thread.join(within_s)
+        self._notes.close(within_s=within_s)
+        self._evidence.close(within_s=within_s)
         self._dispatcher.close()
         self.store.close()
 
-    def _note(self, key: str, value: Any) -> None:
+    def _retry(self) -> None:
+        """Write what waits for the disk."""
+        if self.store.trouble:
+            self.store.retry()
+
+    def _keep_sound(self, sounded: Sounded) -> None:
+        """Make a bundle; what a disk refuses is tried again later, the newest few of it."""
         try:
-            self.store.set_value(key, value)
-        except StoreError as trouble:
-            self._in_trouble(str(trouble))
-
-    def _in_trouble(self, why: str) -> None:
-        with self._guard:
-            self._trouble = why
-
-    def _works(self) -> None:
-        """The keeper's own thread."""
-        tidy_s = 0.0
-        while True:
-            try:
-                sounded = self._work.get(timeout=1.0)
-            except queue.Empty:
-                if time.monotonic() >= tidy_s:
-                    tidy_s = time.monotonic() + TIDY_S
-                    self._try(self._tidy)
-                continue
-            if sounded is None:
-                return
-            self._try(partial(self._bundle, sounded))
-
-    def _try(self, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except StoreError as trouble:
-            self._in_trouble(str(trouble))
-        else:
-            self._in_trouble("")
+            self._bundle(sounded)
+        except StoreError:
+            self._refused.append(sounded)
+            raise
 
     def _bundle(self, sounded: Sounded) -> None:
         """Clip, words and numbers of an event; then its pictures."""
@@ -192,6 +173,44 @@ class Keeper:
         now = datetime.now(UTC)
         plan = plan_retention(self._retention, take_inventory(self.store, self._retention, now=now), now=now)
         carry_out(self.store, plan, tell=self._dispatcher.dispatch)
+        for _ in range(len(self._refused)):
+            self._keep_sound(self._refused.popleft())
         self._dispatcher.tidy()
         if plan.short_bytes:
             raise StoreError(f"{self.store.folder}: {plan.short_bytes / 1e6:.0f} MB over its ceiling are locked or new")
+
+
+class _Worker:
+    """A thread that does one thing after the other, and something else now and then."""
+
+    def __init__(self, name: str, *, every_s: float, idle: Callable[[], None]) -> None:
+        self._tasks: queue.Queue[Callable[[], None] | None] = queue.Queue()
+        self._every_s, self._idle, self._due_s = every_s, idle, time.monotonic()
+        self.trouble = ""
+        self._thread = threading.Thread(target=self._works, name=name, daemon=True)
+        self._thread.start()
+
+    def do(self, task: Callable[[], None]) -> None:
+        """Do it when there is time."""
+        self._tasks.put(task)
+
+    def close(self, *, within_s: float) -> None:
+        """Finish what waits, in that time."""
+        self._tasks.put(None)
+        self._thread.join(within_s)
+
+    def _works(self) -> None:
+        while True:
+            try:
+                task = self._tasks.get(timeout=max(0.0, self._due_s - time.monotonic()))
+            except queue.Empty:
+                self._due_s = time.monotonic() + self._every_s
+                task = self._idle
+            if task is None:
+                return
+            try:
+                task()
+                self.trouble = ""
+            except Exception as trouble:  # whatever it is, it is shown as a fault, and the next thing is done
+                known = isinstance(trouble, TradArrayError)
+                self.trouble = str(trouble) if known else f"{self._thread.name}: {type(trouble).__name__}: {trouble}"

@@ -5,7 +5,7 @@ operator is answered is what holds.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Event as Flag
 from typing import Any, Protocol
@@ -32,6 +32,8 @@ from trad_array.monitor.watch import (
 
 # s between looks at disk, store and outputs, and between notes of what was learned of the array; our choice.
 LOOK_S, NOTE_S = 1.0, 600.0
+# What is asked of the store through the watch, which alone writes it.
+LOCKS = ("lock", "unlock")
 
 Told = Callable[[WatchState, WatchOutput], None]
 
@@ -39,12 +41,12 @@ Told = Callable[[WatchState, WatchOutput], None]
 class Teller(Protocol):
     """Takes messages in their order."""
 
-    def tell(self, messages: tuple[Message, ...]) -> None:
-        """Pass them on; never raises for the sake of a disk or an output."""
+    def tell(self, messages: tuple[Message, ...], *, but: Sequence[str] = ()) -> None:
+        """Pass them on, but not to disabled outputs; never raises for the sake of a disk or an output."""
         ...
 
     def outputs(self) -> tuple[tuple[str, str], ...]:
-        """Every output, and what is wrong with it, or ""."""
+        """Every output, and what is wrong with it; empty when it works."""
         ...
 
 
@@ -55,19 +57,19 @@ class Straight:
         self._outputs = outputs
         self._trouble: dict[str, str] = {}
 
-    def tell(self, messages: tuple[Message, ...]) -> None:
+    def outputs(self) -> tuple[tuple[str, str], ...]:
+        """See `Teller`."""
+        return tuple((output.name, self._trouble.get(output.name, "")) for output in self._outputs)
+
+    def tell(self, messages: tuple[Message, ...], *, but: Sequence[str] = ()) -> None:
         """Each message to each output; what does not take it is shown as a fault."""
-        for output in self._outputs:
+        for output in (output for output in self._outputs if output.name not in but):
             for message in messages:
                 try:
                     output.send(message)
                     self._trouble.pop(output.name, None)
                 except OutputError as trouble:
                     self._trouble[output.name] = str(trouble)
-
-    def outputs(self) -> tuple[tuple[str, str], ...]:
-        """As the last message found them."""
-        return tuple((output.name, self._trouble.get(output.name, "")) for output in self._outputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ class _Loop:
     def _stepped(self, state: WatchState, output: WatchOutput) -> None:
         self.state = state
         keeper = self.around.keeper
-        self.around.teller.tell(output.messages)
+        self.around.teller.tell(output.messages, but=state.alarm.disabled_names("output"))
         if keeper is not None:
             for sounded in output.sounded:
                 keeper.keep_sound(sounded)
@@ -152,24 +154,25 @@ class _Loop:
 
     def _machine(self, drift_ppm: float | None) -> Machine:
         keeper = self.around.keeper
-        disabled = tuple(
-            mark.key.removeprefix("mic:") for mark in self.state.alarm.disabled if mark.key.startswith("mic:")
-        )
+        disabled = self.state.alarm.disabled_names("mic")
+        outputs = self.around.teller.outputs()
         if keeper is None:
-            return Machine(drift_ppm=drift_ppm, outputs=self.around.teller.outputs(), disabled=disabled)
+            return Machine(drift_ppm=drift_ppm, outputs=outputs, disabled=disabled)
         free, trouble = None, keeper.trouble
         try:
             free = keeper.store.free_bytes()
         except StoreError as why:
             trouble = trouble or str(why)
-        return Machine(drift_ppm=drift_ppm, free_bytes=free, outputs=keeper.outputs(), store=trouble, disabled=disabled)
+        return Machine(drift_ppm=drift_ppm, free_bytes=free, outputs=outputs, store=trouble, disabled=disabled)
 
     def _answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """What an operator asked for, done or refused."""
         if request.get("do") == "status":
             return status_json(self.watch, self.state)
+        if request.get("do") in LOCKS:
+            return self._lock(request)
         if request.get("do") not in ACTIONS:
-            return {"error": f"expected status, {', '.join(ACTIONS)}, found {request.get('do')!r}"}
+            return {"error": f"expected status, {', '.join((*ACTIONS, *LOCKS))}, found {request.get('do')!r}"}
         try:
             action = _action(request, now_s=self.state.now_s)
         except (TypeError, ValueError) as trouble:
@@ -181,6 +184,17 @@ class _Loop:
             return {"error": "; ".join(refused)}
         done = [change.detail for change in output.changes if change.by]
         return {"done": done, **status_json(self.watch, self.state)}
+
+    def _lock(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Keep an event for ever, or let it go when its time comes."""
+        keeper, event = self.around.keeper, str(request.get("subject", ""))
+        if keeper is None:
+            return {"error": f"{request['do']}: expected a watch that keeps events, found one without a store"}
+        try:
+            (keeper.store.lock if request["do"] == "lock" else keeper.store.unlock)(event)
+        except StoreError as trouble:
+            return {"error": str(trouble)}
+        return {"done": [f"{event}: {request['do']}ed"]}
 
 
 def status_json(watch: Watch, state: WatchState) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from trad_array.alarm.clip import Clip, ClipRule, Clips, clip_begin, clip_end, clip_finish, clip_step
 from trad_array.alarm.health import HealthRule, HealthState, Machine, health_step, start_health
 from trad_array.alarm.heard import sound_of
@@ -21,6 +23,7 @@ from trad_array.events import Event, OpenEvents, Origin, event_id, event_json, e
 from trad_array.monitor.messages import change_json, heartbeat_json, notice_json, state_message
 from trad_array.monitor.moments import Moment, Replay, moment_of, state_at
 from trad_array.monitor.stream_clock import StreamClock, clock_step
+from trad_array.records import Block
 
 Message = Mapping[str, Any]
 # s without sound after which levels are told no more; our choice.
@@ -144,6 +147,7 @@ def watch_step(
             block = replace(block, samples=block.samples[:, state.from_sample - block.start :], start=state.from_sample)
         if not block.samples.shape[1]:
             continue
+        block = _without(watch, block, state.alarm.disabled_names("mic"))
         before = state.chain or watch.chain.start(at=block.start)
         chain, step = watch.chain.step(before, block)
         state = replace(state, chain=chain, moments=_remembered(watch, state, chain))
@@ -245,6 +249,14 @@ def _with_clip(watch: Watch, state: WatchState, event: Event, name: str) -> Watc
     origin = state.origins[event.detection.onset]
     replays = state.replays if moment is None else {**state.replays, name: (moment, origin)}
     return replace(state, clips=clips, replays=replays)
+
+
+def _without(watch: Watch, block: Block, mics: tuple[str, ...]) -> Block:
+    """The block with silence in place of disabled microphones: they have no say, and no place is told from them."""
+    if not mics:
+        return block
+    hears = np.array([name not in mics for name in watch.chain.layout.mic_names])
+    return replace(block, samples=block.samples * hears[:, None].astype(block.samples.dtype))
 
 
 def _captured(watch: Watch, sample: int) -> int:

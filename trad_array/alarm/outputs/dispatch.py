@@ -77,6 +77,7 @@ class Dispatcher:
         self._lanes = [Lane(output, store, rule=self._rule.lane) for output in outputs]
         self._keeping_since: float | None = None
         self._mistake: str | None = None
+        self._left_out: frozenset[str] = frozenset()
         self._inbox: queue.SimpleQueue[_ToKeep | None] = queue.SimpleQueue()
         self._keeper = threading.Thread(target=self._keep, name="store", daemon=True)
         self._keeper.start()
@@ -106,6 +107,10 @@ class Dispatcher:
         # Whoever waited once for this disk does not wait again until it answers.
         if not item.kept.wait(max(0.0, self._rule.commit_limit_s - self._stalled_s())):
             self._pass_on(message, None)
+
+    def leave_out(self, names: Sequence[str]) -> None:
+        """From now on these outputs are disabled: they get no message, now or later; the others are enabled."""
+        self._left_out = frozenset(names)
 
     @property
     def trouble(self) -> str | None:
@@ -149,9 +154,9 @@ class Dispatcher:
 
     def _keep(self) -> None:
         """Store what comes, one after the other, and hand it to the outputs: in a thread, for a disk may hang."""
-        names = [lane.name for lane in self._lanes]
         while (item := self._inbox.get()) is not None:
             seq, self._keeping_since = None, time.monotonic()
+            names = [lane.name for lane in self._lanes if lane.name not in self._left_out]
             try:
                 number = self._store.keep(item.message, to=names if item.must_arrive else [])
                 seq = number if item.must_arrive else None
@@ -169,7 +174,8 @@ class Dispatcher:
 
     def _pass_on(self, message: Mapping[str, Any], seq: int | None) -> None:
         for lane in self._lanes:
-            lane.put(message, seq=seq)
+            if lane.name not in self._left_out:
+                lane.put(message, seq=seq)
 
     def _remember(self, message: Mapping[str, Any], must_arrive: bool) -> None:
         """Events of which the end must arrive as the beginning had to."""
