@@ -187,7 +187,7 @@ PAGES = {
     "docs/mount.md": (8, 2),
     "docs/check.md": (5, 3),
     "docs/learning-on-site.md": (3, 4),
-    "docs/watch.md": (15, 0),
+    "docs/watch.md": (17, 0),
 }
 
 
