@@ -103,12 +103,15 @@ def unlock(event: str, store_path: Path, socket_path: Path | None) -> None:
 def _lock(what: str, event: str, store_path: Path, socket_path: Path | None) -> None:
     """Through the watch, which alone writes its store; straight to the disk when none runs."""
     from trad_array.alarm.store import Store
+    from trad_array.alarm.store_view import StoreReader
     from trad_array.monitor.control import ask, default_socket
 
     path = socket_path or default_socket()
     if path.exists():
         done = ask(path, {"do": what, "subject": event})["done"]
     else:
+        # Says so when there is none, where a store would make one.
+        StoreReader(store_path).close()
         with Store(store_path) as store:
             (store.lock if what == "lock" else store.unlock)(event)
         done = [f"{event}: {what}ed"]

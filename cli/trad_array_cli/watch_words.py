@@ -88,9 +88,20 @@ def _array_lines(state: Mapping[str, Any]) -> Iterator[str]:
     yield f"  {state['source']}, layout {state['layout']}: {sound}"
     if silent_s >= _NO_SOUND_S:
         return
-    for mic in array.get("mics", ()):
+    healths = {mic["mic"]: mic for mic in state["health"]["mics"]}
+    for mic in array["mics"]:
         level = "silent" if mic["level_dbfs"] is None else f"{mic['level_dbfs']:.0f} dBFS"
-        yield f"  microphone {mic['mic']}: {level}"
+        yield f"  microphone {mic['mic']}: {level}{_health_words(healths[mic['mic']])}"
+    reasons = dict.fromkeys(mic["lag"] for mic in healths.values() if mic["lag"] != "observed")
+    for reason in reasons:
+        names = ", ".join(name for name, mic in healths.items() if mic["lag"] == reason)
+        yield f"  whether channels of {names} are late cannot be told: {reason}"
+
+
+def _health_words(mic: Mapping[str, Any]) -> str:
+    if mic["disabled"]:
+        return ", disabled"
+    return "" if mic["works"] else ", does not work"
 
 
 def _seconds(value: float) -> str:

@@ -64,6 +64,7 @@ def test_deletions_say_what_is_gone_and_why(about, line):
 def status(**different):
     """As a watch that hears nothing special says it."""
     mics = [{"mic": "A", "level_dbfs": -48.0}]
+    health = {"mics": [{"mic": "A", "works": True, "disabled": False, "lag": "observed"}]}
     quiet = {
         "level": "normal",
         "latched": False,
@@ -73,13 +74,28 @@ def status(**different):
         "faults": [],
     }
     rest = {"supervisory": [], "disabled": [], "test": None, "at_s": 20.0, "source": "USB", "layout": "mine"}
-    return quiet | rest | {"array": {"sound_until_s": 20.0, "mics": mics}} | different
+    return quiet | rest | {"array": {"sound_until_s": 20.0, "mics": mics}, "health": health} | different
 
 
 def test_levels_are_told_only_while_sound_arrives():
     assert list(state_lines(status())) == ["NORMAL", "  USB, layout mine: sound arrives", "  microphone A: -48 dBFS"]
     lost = status(array={"sound_until_s": 8.0, "mics": [{"mic": "A", "level_dbfs": None}]})
     assert list(state_lines(lost)) == ["NORMAL", "  USB, layout mine: no sound for 12 s"]
+
+
+def test_what_is_not_known_of_a_microphone_is_said():
+    health = {"mics": [{"mic": "A", "works": False, "disabled": True, "lag": "still learning"}]}
+    assert list(state_lines(status(health=health)))[2:] == [
+        "  microphone A: -48 dBFS, disabled",
+        "  whether channels of A are late cannot be told: still learning",
+    ]
+
+
+def test_locking_makes_no_store_where_there_is_none(cli, tmp_path):
+    code, _, err = cli("events", "lock", "x", "--store", tmp_path / "none", "--socket", tmp_path / "none.sock")
+    assert code == 1
+    assert "expected the store of a monitor, found none" in err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_test_says_that_faults_sound():

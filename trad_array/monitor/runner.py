@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from trad_array.alarm.as_json import state_json
 from trad_array.alarm.health import Machine
+from trad_array.alarm.health_json import health_json
 from trad_array.alarm.outputs import Output
 from trad_array.alarm.state import ACTIONS, Action, AlarmState
 from trad_array.audio.captured import Captured, Piece, SoundSource
@@ -198,12 +199,13 @@ class _Loop:
 
 
 def status_json(watch: Watch, state: WatchState) -> dict[str, Any]:
-    """The state of a watch, and what its array hears."""
+    """The state of a watch, what its array hears, and how its microphones are."""
     started_at = watch.origin.started_at or state.clock.started_at
     return {
         **state_json(state.alarm, state.now_s),
         **When(state.now_s, started_at).fields,
         "array": array_json(watch, state),
+        "health": health_json(watch.health, state.health),
         "layout": watch.chain.layout.id,
         "source": watch.origin.source,
     }
