@@ -69,7 +69,7 @@ class _Timed:
     def _run(
         self, form: Sequence[str], loop: np.ndarray, samples: Sequence[np.ndarray], sounds: Sequence[Sound], fs: int
     ) -> None:
-        with AudioServer(fs=fs, dtype=loop.dtype.name) as server:
+        with AudioServer(fs=fs, dtype=loop.dtype.name, devices=("pipe",)) as server:
             feeder = Feeder(server.fifo, loop, fs=fs)
             try:
                 with RunningMonitor(server, server.pipe, *form) as monitor:

@@ -43,7 +43,7 @@ class Session:
     def _break_all(self):
         bench = self.bench
         noise = np.random.default_rng(3).normal(0.0, 300.0, (5 * 16_000, 4)).astype(np.int16)
-        with bench.audio_server.AudioServer() as server:
+        with bench.audio_server.AudioServer(devices=("pipe",)) as server:
             feeder = bench.feeder.Feeder(server.fifo, noise, fs=16_000)
             try:
                 with bench.running.RunningMonitor(server, server.pipe, *bench.running.AS_16_KHZ) as monitor:
