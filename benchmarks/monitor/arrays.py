@@ -95,7 +95,7 @@ def part(settings: Settings) -> Part:
         folder = Path(name_of_folder)
         loop = as_int16(cabin_loop(load_layout(LAYOUT), seconds=60.0, rng=np.random.default_rng([settings.seed, 32])))
         np.save(folder / "loop.npy", loop.T.copy())
-        command = [sys.executable, __file__, str(folder), str(settings.amount(60, 600))]
+        command = [sys.executable, __file__, str(folder), str(settings.amount(45, 600))]
         path = ":".join([str(Path(__file__).parents[1]), *sys.path])
         environment = os.environ | {"PYTHONPATH": path}
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
