@@ -47,7 +47,7 @@ class Part:
 
 def measured_s(name: str, values: Sequence[float], *, quantile: float, goal: float | None) -> Row:
     """A quantile of times; low and high are the shortest and the longest."""
-    value = float(np.quantile(values, quantile, method="higher"))
+    value = float(np.quantile(values, quantile, method="inverted_cdf"))
     return Row(name, value, "s", goal, "lower", len(values), float(min(values)), float(max(values)))
 
 

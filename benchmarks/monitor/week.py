@@ -34,10 +34,10 @@ from trad_array_geometry import load_layout
 
 HOUR_S, DAY_S = 3_600.0, 86_400.0
 # Everyday sounds an hour, and the part of the time that counts as warming up.
-_SOUNDS_AN_HOUR, _WARM_UP_H = 2.0, 3.0
+_SOUNDS_AN_HOUR, _WARM_UP_H = 1.0, 3.0
 _LOOK_H = 0.25
-_TEXT = """Two minutes of simulated cabin noise come again and again, two everyday sounds an hour (door, contactor, air
-tool, ventilation, speech) are added at random times, and the watch hears them as fast as it can in one process, in
+_TEXT = """Two minutes of simulated cabin noise come again and again, an everyday sound an hour (door, contactor, air
+tool, ventilation, speech) is added at random times, and the watch hears them as fast as it can in one process, in
 pieces of {block_s:g} s, with its store, evidence (but for the pictures, which a process of its own draws) and a JSON
 file as output. The first {warm:g} simulated hours, in which levels and lags are learned, are warming up. Growth is the
 median of the last tenth of the looks at resident memory less the median of as many just after warming up; low and high
