@@ -10,13 +10,16 @@
 #   make bench-localization-full  the same and the whole grid of conditions, hours
 #   make bench-detection          every published detector and ours on the same takes: results, docs/detection-results.md
 #   make bench-detection-full     the same with 200 epochs, long vents and days of normal sound, hours
+#   make bench-monitor            the live watch: load, a simulated day, time to the alarm, faults, many arrays
+#   make bench-monitor-full       the same with a simulated week, 100 vents and every fault 20 times, hours
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint system docs bench-chain bench-localization bench-localization-full bench-detection bench-detection-full clean
+.PHONY: demo test lint system docs bench-chain bench-localization bench-localization-full bench-detection bench-detection-full \
+  bench-monitor bench-monitor-full clean
 
 demo: .venv/sim
 	$(BIN)/trad-array demo --out demo
@@ -52,6 +55,12 @@ bench-detection: .venv/dev
 
 bench-detection-full: .venv/dev
 	$(BIN)/python benchmarks/detection/run.py --full --also examples/band_outlier.py:BandOutlier
+
+bench-monitor: system .venv/dev
+	$(BIN)/python benchmarks/monitor/run.py --quick
+
+bench-monitor-full: system .venv/dev
+	$(BIN)/python benchmarks/monitor/run.py --full
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -34,12 +34,21 @@ class AudioServer:
     fs : Hz
     dtype : "int16" or "int32"
     speaker : with a third device, `trad_speaker`, that plays into nowhere
+    devices : of "array" and "pipe", those that there are; who listens to one that is taken away is moved to the other
     """
 
     array, pipe, speaker = "trad_array", "trad_pipe", "trad_speaker"
 
-    def __init__(self, *, channels: int = 4, fs: int = 16_000, dtype: str = "int16", speaker: bool = False) -> None:
-        self._with_speaker = speaker
+    def __init__(
+        self,
+        *,
+        channels: int = 4,
+        fs: int = 16_000,
+        dtype: str = "int16",
+        speaker: bool = False,
+        devices: tuple[str, ...] = ("array", "pipe"),
+    ) -> None:
+        self._with_speaker, self._devices = speaker, devices
         self.channels, self.fs, self.dtype = channels, fs, dtype
         # Not pytest's folder: the path of a socket must be shorter than 108 characters.
         self._folder = tempfile.TemporaryDirectory(prefix="trad-")
@@ -94,8 +103,8 @@ class AudioServer:
             if time.monotonic() > until or self._server.poll() is not None:
                 raise RuntimeError(f"pulseaudio does not start: {(self.folder / 'log').read_text()}")
             time.sleep(0.05)
-        self.load("array")
-        self.load("pipe")
+        for which in self._devices:
+            self.load(which)
         if self._with_speaker:
             self._pactl("load-module", "module-null-sink", "sink_name=speaker")
 

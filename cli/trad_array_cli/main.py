@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "test-mode": "Begin a test of the alarm: alarms are marked and do not sound.",
     "events": "List what a watch has kept, read its log, lock events.",
     "devices": "List sound cards, or try one: levels, clock, what is lost.",
+    "faults": "List the faults that a watch shows, and within which time.",
     "selftest": "Check every microphone with a chirp from a loudspeaker.",
     "learn": "Set the thresholds of a site from hours of its normal sound.",
     "heatmap": "Draw the cells of an event by probability.",

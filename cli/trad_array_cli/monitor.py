@@ -70,6 +70,8 @@ def command(
     choice = choice.with_site(site_path).with_source(channel_map=channel_map, **where)
     told_to = (*outputs, "json:-") if as_json and "json:-" not in outputs else outputs
     choice = choice.with_changes({"store.folder": store_path, "output": told_to or None})
+    from trad_array.monitor.warm import warm_up
+
     replay, raw = where["replay"], where["raw"]
     live = replay is None
     if live and choice.config.store.folder is None:
@@ -80,6 +82,8 @@ def command(
         source, earlier = open_source(choice, replay=replay, raw=raw, fast=where["fast"])
         stack.callback(source.close)
         watch = watch_of(choice, source, origin=earlier.origin if earlier else None)
+        if live:
+            warm_up(watch.chain)
         shown = _Shown(watch, choice.config, view)
         stack.callback(shown.end)
         spoken_to = live or socket_path is not None

@@ -68,7 +68,8 @@ class RecoveryRule:
     """When sound counts as gone, and how a device is brought back (our choice).
 
     silent_s : s without a callback, whatever the stream says
-    again_s, longest_again_s : s, pause after a failed attempt; doubled each time, up to the longest
+    again_s, longest_again_s : s, pause after a failed attempt; doubled each time, up to the longest: after that, an
+        attempt and three good seconds a device that is back must be told within 10 s
     give_up_s : s that one attempt may take; if it hangs longer, nothing in this process helps
     close_s : s that letting go of the device may take
     queue_s : s of sound that may wait to be taken
@@ -79,7 +80,7 @@ class RecoveryRule:
 
     silent_s: float = 2.0
     again_s: float = 0.5
-    longest_again_s: float = 10.0
+    longest_again_s: float = 4.0
     give_up_s: float = 60.0
     close_s: float = 2.0
     queue_s: float = 10.0

@@ -51,11 +51,11 @@ class FaintRule:
     def means(self, state: FaintState, scores: Scores) -> tuple[FaintState, Scores]:
         """Causal means of the scores of each microphone; until there are enough frames they are 0."""
         together = np.concatenate([state.recent, scores.values], axis=1)
-        short = self.mean_frames - 1 - state.recent.shape[1]
-        padded = np.pad(together, ((0, 0), (max(short, 0), 0)))
+        short = max(self.mean_frames - 1 - state.recent.shape[1], 0)
+        padded = np.pad(together, ((0, 0), (short, 0))) if short else together
         windows = np.lib.stride_tricks.sliding_window_view(padded, self.mean_frames, axis=1)
         values = windows.mean(axis=2)
-        values[:, : max(short, 0)] = 0.0
+        values[:, :short] = 0.0
         recent = together[:, max(together.shape[1] - self.mean_frames + 1, 0) :]
         return FaintState(recent, state.trigger), Scores(values, scores.starts)
 

@@ -137,10 +137,11 @@ _KNEE_MEL = _KNEE_HZ / _LINEAR_HZ
 _LOG_STEP = np.log(6.4) / 27.0
 
 
+@lru_cache(maxsize=8)
 def _mel_edges_hz(spec: FeatureSpec) -> NDArray[np.float64]:
     mels = np.linspace(_hz_to_mel(spec.f_min_hz), _hz_to_mel(spec.f_max_hz), spec.n_mels + 2)
     above = _KNEE_HZ * np.exp(_LOG_STEP * (np.maximum(mels, _KNEE_MEL) - _KNEE_MEL))
-    return np.where(mels < _KNEE_MEL, mels * _LINEAR_HZ, above)
+    return frozen_array(np.where(mels < _KNEE_MEL, mels * _LINEAR_HZ, above))
 
 
 def _hz_to_mel(hz: float) -> float:
