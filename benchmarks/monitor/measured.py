@@ -39,11 +39,6 @@ class Part:
     page: str
     rows: tuple[Row, ...]
 
-    @property
-    def quoted(self) -> tuple[Row, ...]:
-        """What the README shows."""
-        return tuple(row for row in self.rows if row.goal is not None)
-
 
 def measured_s(name: str, values: Sequence[float], *, quantile: float, goal: float | None) -> Row:
     """A quantile of times; low and high are the shortest and the longest."""
