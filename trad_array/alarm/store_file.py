@@ -13,8 +13,9 @@ from trad_array.errors import StoreError
 SCHEMA_VERSION = 1
 FILE = "watch.db"
 FULL, READ_ONLY = "the disk is full", "the disk is read-only"
-# How long a writer waits for somebody who looks at the file with another program, s (our choice).
-_PATIENCE_S = 2.0
+# Pages of the file that are kept in memory; and how long a writer waits for somebody who looks at the file with another
+# program, s (our choice).
+_CACHE_KB, _PATIENCE_S = 512, 2.0
 # What SQLite needs to open a file at all, with room to spare.
 _NO_ROOM_BYTES = 100_000
 
@@ -124,6 +125,8 @@ def _open(path: Path, *, check: bool) -> sqlite3.Connection:
         version = _check_version(db, path)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
+        # In kB: a watch that runs for months shall not grow by pages that nobody reads again.
+        db.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
         if version == 0:
             _begin(db, path.parent)
         found = db.execute("PRAGMA integrity_check(1)").fetchone()[0] if check else "ok"
