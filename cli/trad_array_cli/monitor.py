@@ -1,7 +1,10 @@
 """`trad-array monitor`: the watch, over a sound card, raw samples or a recording."""
 
+import os
+import queue
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,7 +23,11 @@ from trad_array_cli.watch_words import Lines
 if TYPE_CHECKING:
     from trad_array.config import Config
     from trad_array.monitor.runner import Surroundings, Teller
-    from trad_array.monitor.watch import Message, Watch, WatchOutput, WatchState
+    from trad_array.monitor.watch import Watch, WatchOutput, WatchState
+
+
+# Steps of the watch that a person has not seen yet; more are dropped.
+_MOST_STEPS = 1000
 
 
 @click.command()
@@ -84,7 +91,7 @@ def command(
         watch = watch_of(choice, source, origin=earlier.origin if earlier else None)
         if live:
             warm_up(watch.chain)
-        shown = _Shown(watch, choice.config, view)
+        shown = _Shown(watch, choice.config, view, live=live)
         stack.callback(shown.end)
         spoken_to = live or socket_path is not None
         around, state = _surroundings(stack, choice, watch, shown, control=spoken_to, at=socket_path)
@@ -131,17 +138,26 @@ def _surroundings(
 
 
 class _Shown:
-    """What a person sees: a picture that is drawn anew, or lines; nothing when messages go to standard output."""
+    """What a person sees: a picture that is drawn anew, or lines; nothing when messages go to standard output.
 
-    def __init__(self, watch: "Watch", config: "Config", view: bool | None) -> None:
+    It is written in a thread of its own: a terminal that stands still, and a reader that has gone, must not hold the
+    watch. A live watch drops what nobody reads; a recording waits for its reader.
+    """
+
+    def __init__(self, watch: "Watch", config: "Config", view: bool | None, *, live: bool) -> None:
         wanted = view if view is not None else sys.stdout.isatty() and "json:-" not in config.output
-        self._lines = None if wanted or "json:-" in config.output else Lines()
-        self._view: Any = None
+        lines = None if wanted or "json:-" in config.output else Lines()
+        picture: Any = None
         if wanted:
             from trad_array_cli.view import View
 
-            self._view = View(watch)
+            picture = View(watch)
         self._alarms: set[str] = set()
+        self._wait_s = 0.0 if live else None
+        self._steps: queue.Queue[tuple[WatchState, WatchOutput] | None] = queue.Queue(_MOST_STEPS)
+        self._thread = threading.Thread(target=self._show, args=(lines, picture), name="screen", daemon=True)
+        if lines is not None or picture is not None:
+            self._thread.start()
 
     @property
     def alarms(self) -> int:
@@ -153,24 +169,40 @@ class _Shown:
         for message in output.messages:
             if message["schema"].startswith("trad-array/event/") and message["level"] == "alarm":
                 self._alarms.add(message["id"])
-            self._tell(message)
-        if self._view is not None:
-            self._view.step(state, output)
-
-    def _tell(self, message: "Message") -> None:
-        if self._lines is None:
-            return
-        try:
-            self._lines.tell(message)
-        except BrokenPipeError:
-            # Who read the lines has gone; the watch does not end for that.
-            self._lines = None
-            say("standard output: nobody reads the lines any more; the watch goes on")
+        if self._thread.is_alive():
+            self._put((state, output), wait_s=self._wait_s)
 
     def end(self) -> None:
-        """Leave the terminal as it was."""
-        if self._view is not None:
-            self._view.end()
+        """Leave the terminal as it was, when it still answers; may be called twice."""
+        if self._thread.is_alive():
+            self._put(None, wait_s=2.0)
+            self._thread.join(2.0)
+
+    def _put(self, item: "tuple[WatchState, WatchOutput] | None", *, wait_s: float | None) -> None:
+        while True:
+            try:
+                self._steps.put(item, block=wait_s != 0.0, timeout=wait_s or 1.0)
+                return
+            except queue.Full:
+                if wait_s is not None or not self._thread.is_alive():
+                    return
+
+    def _show(self, lines: Lines | None, picture: Any) -> None:
+        """The thread: write until the end, or until nobody reads any more."""
+        try:
+            while (item := self._steps.get()) is not None:
+                state, output = item
+                if lines is not None:
+                    for message in output.messages:
+                        lines.tell(message)
+                if picture is not None:
+                    picture.step(state, output)
+            if picture is not None:
+                picture.end()
+        except (OSError, ValueError) as trouble:
+            # What is still in the buffers goes nowhere, or it would be tried again at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            say(f"standard output: nobody reads the lines any more, the watch goes on: {trouble}")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,8 +13,9 @@ if TYPE_CHECKING:
 
 
 def say(text: str) -> None:
-    """One line for a person, on standard error."""
-    click.echo(text, err=True)
+    """One line for a person, on standard error; that it cannot be written there is no reason to end."""
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 def emit(record: Mapping[str, Any]) -> None:

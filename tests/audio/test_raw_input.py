@@ -78,6 +78,11 @@ def test_when_nothing_is_written_that_is_told_every_second(through):
     assert [isinstance(t, NoSound) for t in told] == [True, False, True, False]
     assert told[2].for_s == pytest.approx(1.1, abs=0.4)
     assert "pipe: nothing is written" in told[0].reason
+    # The samples are counted by the clock: what would have come in the pauses is lost.
+    for piece, until_s in ((told[1], 1.3), (told[3], 2.6)):
+        assert piece.end / 16_000 == pytest.approx(until_s, abs=0.5)
+        assert piece.lost > 0.8 * 16_000
+    assert told[3].start - told[3].lost == told[1].end
 
 
 def test_an_end_within_a_frame_is_an_error_after_all_that_was_whole(through):

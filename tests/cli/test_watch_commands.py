@@ -1,6 +1,9 @@
 """Commands around a watch: what it kept, its settings, words to it, listening only."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -129,3 +132,14 @@ def test_what_is_no_duration_is_refused(text):
 )
 def test_durations_are_said_shortly(seconds, words):
     assert spoken(seconds) == words
+
+
+@pytest.mark.parametrize(
+    "where", [">/dev/full", ">/dev/full 2>/dev/full", "| head -c 1 >/dev/null; exit ${PIPESTATUS[0]}"]
+)
+def test_a_watch_does_not_end_because_nobody_can_read_its_lines(vent, tmp_path, where):
+    told = tmp_path / "told.jsonl"
+    program = Path(sys.executable).with_name("trad-array")
+    command = f"{program} monitor --replay {vent} --layout pack-corners --fast --no-view -o json:{told} {where}"
+    assert subprocess.run(["bash", "-c", command], stderr=subprocess.DEVNULL, check=False, timeout=60).returncode == 0
+    assert '"end"' in told.read_text()

@@ -60,6 +60,15 @@ def test_a_refusal_is_an_error_with_its_reason(path, server):
         asked(path, {"do": "reset"}, server, lambda request: {"error": "the condition holds"})
 
 
+def test_a_watch_that_stumbles_over_a_request_says_so_and_goes_on(path, server):
+    def how(request):
+        raise OverflowError("too large \udcfc")
+
+    with pytest.raises(ControlError, match="OverflowError: too large"):
+        asked(path, {"do": "status"}, server, how)
+    assert asked(path, {"do": "status"}, server, lambda request: {"fine": True}) == {"fine": True}
+
+
 def test_only_the_owner_may_speak_to_it(path, server):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700

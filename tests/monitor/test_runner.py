@@ -126,6 +126,19 @@ def test_a_latched_alarm_and_its_acknowledgement_outlive_a_restart(recording, wa
     assert [mark.by for mark in alarm.acknowledged] == ["Ada"]
 
 
+def test_a_note_of_the_array_that_cannot_be_used_does_not_cost_the_latched_alarm(recording, watch, open_keeper):
+    keeper = open_keeper()
+    run_watch(watch, watch.start(), play(recording), Surroundings(keeper, keeper), stop=threading.Event())
+    keeper.close()
+    with Store(keeper.store.folder) as store:
+        store.set_value("health", {"schema": "trad-array/health/99"})
+    alarm, health, said = open_keeper().earlier()
+    assert health is None
+    assert alarm is not None
+    assert (alarm.level, alarm.first_cell) == ("alarm", CELL)
+    assert ["learned of the array" in line for line in said] == [True]
+
+
 @pytest.mark.parametrize(
     ("request_", "said"),
     [
@@ -133,6 +146,10 @@ def test_a_latched_alarm_and_its_acknowledgement_outlive_a_restart(recording, wa
         ({"do": "ack", "by": 3}, "by: expected a text"),
         ({"do": "silence", "by": "Ada", "for_s": "soon"}, "silence: "),
         ({"do": "ack", "by": ""}, "expected the name of who does it"),
+        ({"do": "ack", "by": "Ada", "comment": "T\udcfcr"}, "comment: expected a text of printable characters"),
+        ({"do": "silence", "by": "Ada", "for_s": 10**400}, "silence: "),
+        ({"do": "disable", "by": "Ada", "subject": "cell:R1C01", "for_s": -1}, "expected a time over 0 s"),
+        ({"do": "lock", "subject": "x\udcfc"}, "expected a watch that keeps events"),
         ({"do": "disable", "by": "Ada", "subject": "cell:NOWHERE"}, "NOWHERE"),
     ],
 )

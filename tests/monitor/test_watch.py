@@ -168,6 +168,31 @@ def test_a_disabled_microphone_has_no_say_and_no_part_in_the_map(vent):
     assert [channel["used"] for channel in end["channels"]] == [True, True, True, False]
 
 
+@pytest.mark.parametrize("nonsense", [1e25, 1e20, -np.inf, np.nan])
+def test_what_no_microphone_can_say_does_not_make_the_array_deaf(vent, rng, nonsense):
+    """A third of a second of it in a card that gives floats; the vent comes eight seconds later."""
+    samples = (vent() / 32_768).astype(np.float32)
+    spoiled = samples.copy()
+    spoiled[:, 4 * 16_000 : 4 * 16_000 + 4_800] = np.float32(nonsense) * np.sign(rng.standard_normal((4, 4_800)))
+    messages, _ = watched(make_watch(), pieces(spoiled, 16_000, 1_600))
+    ends = [e for e in of("event", messages) if e["state"] == "end" and e["verdict"] == "cell"]
+    assert CELL in {e["best"] for e in ends}
+
+
+def test_a_fault_that_health_still_takes_for_present_is_shown_from_the_start():
+    """Health may have been noted before the end of a fault, and the alarm's state after it."""
+    watch = make_watch()
+    silent = np.zeros((4, 30 * 16_000), np.int16)
+    silent[:3] = 300
+    silent[:3, ::2] = -300
+    state = watch.start()
+    for piece in pieces(silent, 16_000, 1_600):
+        state, _ = watch_step(watch, state, piece, machine=None)
+    assert [fault.code for fault in state.alarm.faults] == ["mic-silent"]
+    again = watch.start(alarm=None, health=state.health)
+    assert [(f.code, f.subject) for f in again.alarm.faults] == [("mic-silent", LAYOUT.mic_names[3])]
+
+
 def test_signs_of_life_come_every_ten_seconds_with_and_without_sound(vent):
     watch, state = make_watch(), make_watch().start()
     beats = []

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from trad_array.records import FloatArray
 
+# Full scales; 24 dB over the loudest that a card can say (our choice).
+_MOST = 16.0
 CapturedArray = NDArray[np.int16] | NDArray[np.int32] | NDArray[np.float32]
 
 
@@ -40,11 +42,18 @@ class Captured:
         return self.start + int(self.samples.shape[1])
 
     def full_scale(self) -> FloatArray:
-        """The samples as float32, full scale = 1."""
+        """The samples as float32, full scale = 1; of a card that gives floats, what cannot be sound is cut off."""
         samples = self.samples.astype(np.float32, copy=False)
         if self.samples.dtype == np.float32:
-            return samples
+            return _sane(samples)
         return samples * np.float32(2.0 ** (1 - 8 * self.samples.dtype.itemsize))
+
+
+def _sane(samples: FloatArray) -> FloatArray:
+    """Without what is no number, and without what no microphone can say: it would never leave the noise floor."""
+    if samples.size == 0 or (samples.min() >= -_MOST and samples.max() <= _MOST):  # false where one is NaN
+        return samples
+    return np.clip(np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0), -_MOST, _MOST)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,8 @@ class RawInput:
                 whole = len(waiting) - len(waiting) % self._format.frame_bytes
                 # Less than a block is handed on when nothing follows.
                 if whole and (not came or whole >= enough):
-                    piece = self._captured(waiting[:whole], start, now)
+                    lost = self._missed(now - sound_s, whole) if told_s > sound_s else 0
+                    piece = self._captured(waiting[:whole], start + lost, now, lost=lost)
                     waiting, start, sound_s, told_s = waiting[whole:], piece.end, now, now
                     yield piece
                 if came == b"":
@@ -136,7 +137,11 @@ class RawInput:
         ready, _, _ = select.select([self._descriptor], [], [], 0.25)
         return os.read(self._descriptor, size) if ready else None
 
-    def _captured(self, data: bytes, start: int, now: float) -> Captured:
+    def _missed(self, pause_s: float, size: int) -> int:
+        """Samples that would have come in a pause of which was told, so that the stream stays with the clock."""
+        return max(1, round(pause_s * self.fs) - size // self._format.frame_bytes)
+
+    def _captured(self, data: bytes, start: int, now: float, *, lost: int) -> Captured:
         samples = _decoded(data, self._format.encoding).reshape(-1, self._format.open_channels)
         rows = np.ascontiguousarray(samples[:, [c - 1 for c in self._format.channel_map]].T)
         if rows.dtype == np.float32 and not np.isfinite(rows).all():
@@ -145,7 +150,7 @@ class RawInput:
                 f"{self._name}: expected numbers, found {rows[mic, at]} in the channel of microphone {mic + 1} at "
                 f"{(start + at) / self.fs:.4f} s"
             )
-        return Captured(samples=rows, start=start, fs=self.fs, received_s=now)
+        return Captured(samples=rows, start=start, fs=self.fs, lost=lost, received_s=now)
 
     def _check_end(self, rest: bytes) -> None:
         if rest:

@@ -63,6 +63,8 @@ def learn_floor(
     live : array, shape (n_mics,), bool, or None for all; the floor of the others stays
     """
     heard = frames.mean(axis=1, dtype=np.float64)
+    # What is no number would stay in the floor for ever.
+    heard = np.where(np.isfinite(heard), heard, state.level)
     constant = np.where(heard > state.level, rule.rise_ticks, rule.fall_ticks)
     weight = np.maximum(1.0 / constant, 1.0 / (state.ticks + 1))
     if live is not None:

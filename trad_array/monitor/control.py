@@ -80,7 +80,11 @@ class ControlServer:
                 asked = self._asked.get_nowait()
             except queue.Empty:
                 return n
-            asked.answers.put(how(asked.request))
+            try:
+                reply = how(asked.request)
+            except Exception as trouble:  # nothing that is asked may end the watch
+                reply = {"error": f"{type(trouble).__name__}: {trouble}".encode(errors="replace").decode()}
+            asked.answers.put(reply)
             n += 1
 
     def close(self) -> None:

@@ -28,8 +28,13 @@ from trad_array.monitor.watch import Message, Sounded
 
 # s between looks at what is too old, and between tries to write what waits for the disk; our choice.
 TIDY_S, RETRY_S = 600.0, 2.0
+_UNUSABLE = (ConfigError, StoreError, KeyError, TypeError, ValueError)
 # Clips that wait in memory while the disk refuses them.
 _MOST_REFUSED = 8
+# Clips that wait to be written; a disk that hangs must not fill the memory.
+_MOST_WAITING = 16
+# s that an operator's wish may take.
+_WISH_S = 3.0
 _ALARM, _HEALTH = "alarm", "health"
 
 
@@ -72,9 +77,10 @@ class Keeper:
     ) -> None:
         self.store, self._dispatcher = store, dispatcher
         self._provenance, self._retention, self._rule, self._draw = provenance, retention, health, draw
+        self.free_bytes: int | None = None
         self._refused: deque[Sounded] = deque(maxlen=_MOST_REFUSED)
         self._evidence = _Worker("evidence", every_s=TIDY_S, idle=self._tidy)
-        self._notes = _Worker("notes", every_s=RETRY_S, idle=self._retry)
+        self._notes = _Worker("notes", every_s=RETRY_S, idle=self._look)
 
     @property
     def trouble(self) -> str:
@@ -88,7 +94,10 @@ class Keeper:
             self._dispatcher.dispatch(message)
 
     def keep_sound(self, sounded: Sounded) -> None:
-        """Make a bundle of the sound of an event, when there is time for it."""
+        """Make a bundle of the sound of an event, when there is time for it; dropped when too many wait."""
+        if self._evidence.waiting >= _MOST_WAITING:
+            self._evidence.trouble = f"{self.store.folder}: too slow, the clip of {sounded.clip.event} is dropped"
+            return
         self._evidence.do(partial(self._keep_sound, sounded))
 
     def outputs(self) -> tuple[tuple[str, str], ...]:
@@ -107,15 +116,19 @@ class Keeper:
         """States of an earlier watch, and what could not be read of them, for a person."""
         said: list[str] = []
         alarm, health = None, None
+        # Each by itself: a note of the array that cannot be used must not cost a latched alarm.
         try:
             if (noted := self.store.value(_HEALTH)) is not None:
                 health = restored_health(self._rule, noted)
+        except _UNUSABLE as trouble:
+            said.append(f"what an earlier watch learned of the array cannot be used: {trouble}")
+        try:
             if (noted := self.store.value(_ALARM)) is not None:
                 away_s = max(0.0, time.time() - float(noted["utc_s"]))
                 faults = () if health is None else active_faults(health)
                 alarm = restored(noted["state"], 0.0, away_s=away_s, faults=faults)
-        except (ConfigError, StoreError, KeyError, TypeError, ValueError) as trouble:
-            said.append(f"what an earlier watch left cannot be used: {trouble}")
+        except _UNUSABLE as trouble:
+            said.append(f"the state of an earlier watch cannot be used: {trouble}")
         return alarm, health, (*said, *self.store.take_notes())
 
     def close(self, *, within_s: float = 20.0) -> None:
@@ -125,8 +138,27 @@ class Keeper:
         self._dispatcher.close()
         self.store.close()
 
-    def _retry(self) -> None:
-        """Write what waits for the disk."""
+    def lock(self, event: str, *, locked: bool) -> str:
+        """Keep an event for ever, or no longer; why that cannot be, or an empty text."""
+        found: queue.Queue[str] = queue.Queue()
+
+        def change() -> None:
+            try:
+                (self.store.lock if locked else self.store.unlock)(event)
+            except StoreError as trouble:
+                found.put(str(trouble))
+            else:
+                found.put("")
+
+        self._notes.do(change)
+        try:
+            return found.get(timeout=_WISH_S)
+        except queue.Empty:
+            return f"{self.store.folder}: the disk has not answered for {_WISH_S:g} s"
+
+    def _look(self) -> None:
+        """Write what waits for the disk, and see how much room is left."""
+        self.free_bytes = self.store.free_bytes()
         if self.store.trouble:
             self.store.retry()
 
@@ -166,18 +198,17 @@ class Keeper:
             refresh_bundle(folder, later[-1], later)
 
     def _tidy(self) -> None:
-        """Draw what nobody has drawn, and let go of what is too old."""
-        if self._draw:
-            for folder in undrawn(self.store.bundles):
-                draw_apart(folder)
+        """Let go of what is too old, try again what a disk refused, draw what nobody has drawn."""
         now = datetime.now(UTC)
         plan = plan_retention(self._retention, take_inventory(self.store, self._retention, now=now), now=now)
         carry_out(self.store, plan, tell=self._dispatcher.dispatch)
+        self._dispatcher.tidy()
         for _ in range(len(self._refused)):
             self._keep_sound(self._refused.popleft())
-        self._dispatcher.tidy()
         if plan.short_bytes:
             raise StoreError(f"{self.store.folder}: {plan.short_bytes / 1e6:.0f} MB over its ceiling are locked or new")
+        for folder in undrawn(self.store.bundles) if self._draw else ():
+            draw_apart(folder)
 
 
 class _Worker:
@@ -193,6 +224,11 @@ class _Worker:
     def do(self, task: Callable[[], None]) -> None:
         """Do it when there is time."""
         self._tasks.put(task)
+
+    @property
+    def waiting(self) -> int:
+        """How much is to be done."""
+        return self._tasks.qsize()
 
     def close(self, *, within_s: float) -> None:
         """Finish what waits, in that time."""

@@ -16,7 +16,7 @@ from trad_array.alarm.health_json import health_json
 from trad_array.alarm.outputs import Output
 from trad_array.alarm.state import ACTIONS, Action, AlarmState
 from trad_array.audio.captured import Captured, Piece, SoundSource
-from trad_array.errors import OutputError, StoreError
+from trad_array.errors import OutputError
 from trad_array.monitor.control import ControlServer
 from trad_array.monitor.keeper import Keeper
 from trad_array.monitor.messages import REFUSED, When
@@ -33,6 +33,8 @@ from trad_array.monitor.watch import (
 
 # s between looks at disk, store and outputs, and between notes of what was learned of the array; our choice.
 LOOK_S, NOTE_S = 1.0, 600.0
+# Nobody waits longer: three years.
+_LONGEST_S = 1e8
 # What is asked of the store through the watch, which alone writes it.
 LOCKS = ("lock", "unlock")
 
@@ -159,12 +161,13 @@ class _Loop:
         outputs = self.around.teller.outputs()
         if keeper is None:
             return Machine(drift_ppm=drift_ppm, outputs=outputs, disabled=disabled)
-        free, trouble = None, keeper.trouble
-        try:
-            free = keeper.store.free_bytes()
-        except StoreError as why:
-            trouble = trouble or str(why)
-        return Machine(drift_ppm=drift_ppm, free_bytes=free, outputs=outputs, store=trouble, disabled=disabled)
+        return Machine(
+            drift_ppm=drift_ppm,
+            free_bytes=keeper.free_bytes,
+            outputs=outputs,
+            store=keeper.trouble,
+            disabled=disabled,
+        )
 
     def _answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """What an operator asked for, done or refused."""
@@ -176,7 +179,7 @@ class _Loop:
             return {"error": f"expected status, {', '.join((*ACTIONS, *LOCKS))}, found {request.get('do')!r}"}
         try:
             action = _action(request, now_s=self.state.now_s)
-        except (TypeError, ValueError) as trouble:
+        except (TypeError, ValueError, OverflowError) as trouble:
             return {"error": f"{request['do']}: {trouble}"}
         state, output = watch_act(self.watch, self.state, action)
         self._stepped(state, output)
@@ -191,10 +194,9 @@ class _Loop:
         keeper, event = self.around.keeper, str(request.get("subject", ""))
         if keeper is None:
             return {"error": f"{request['do']}: expected a watch that keeps events, found one without a store"}
-        try:
-            (keeper.store.lock if request["do"] == "lock" else keeper.store.unlock)(event)
-        except StoreError as trouble:
-            return {"error": str(trouble)}
+        trouble = keeper.lock(event, locked=request["do"] == "lock")
+        if trouble:
+            return {"error": trouble}
         return {"done": [f"{event}: {request['do']}ed"]}
 
 
@@ -217,7 +219,11 @@ def _action(request: Mapping[str, Any], *, now_s: float) -> Action:
     for key, value in texts.items():
         if not isinstance(value, str) or len(value) > 1000:
             raise ValueError(f"{key}: expected a text of at most 1000 characters")
+        if not value.isprintable():  # also half characters of a terminal with another encoding
+            raise ValueError(f"{key}: expected a text of printable characters, found {ascii(value)}")
     for_s = request.get("for_s")
+    if for_s is not None and not 0.0 < float(for_s) < _LONGEST_S:
+        raise ValueError(f"for_s: expected a time over 0 s, found {for_s:g}")
     return Action(
         kind=request["do"],
         by=texts["by"],

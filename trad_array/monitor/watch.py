@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 
 from trad_array.alarm.clip import Clip, ClipRule, Clips, clip_begin, clip_end, clip_finish, clip_step
-from trad_array.alarm.health import HealthRule, HealthState, Machine, health_step, start_health
+from trad_array.alarm.health import (
+    HealthRule,
+    HealthState,
+    Machine,
+    active_faults,
+    health_step,
+    start_health,
+)
 from trad_array.alarm.heard import sound_of
 from trad_array.alarm.limits import AlarmRule
 from trad_array.alarm.rule import alarm_step
@@ -52,11 +59,11 @@ class Watch:
 
     def start(self, *, alarm: AlarmState | None = None, health: HealthState | None = None) -> "WatchState":
         """State before the first piece; `alarm` and `health` as an earlier watch left them."""
-        return WatchState(
-            rate=self.rate.start(),
-            health=health or start_health(self.health),
-            alarm=alarm or AlarmState(),
-        )
+        alarm = alarm or AlarmState()
+        if health is not None:
+            # Whatever health still takes for present must be shown, also when the alarm's state was noted earlier.
+            alarm, _ = alarm_step(self.alarm, alarm, now_s=alarm.at_s, faults=active_faults(health))
+        return WatchState(rate=self.rate.start(), health=health or start_health(self.health), alarm=alarm)
 
     def start_at(self, replay: Replay) -> "WatchState":
         """State at the beginning of a clip that a watch kept, so that all is heard as it was."""
