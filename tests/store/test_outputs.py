@@ -260,6 +260,20 @@ def test_a_disk_that_does_not_answer_holds_up_neither_the_watch_nor_the_alarm(tm
         dispatcher.close()
 
 
+def test_an_alarm_with_half_a_letter_arrives_everywhere_and_holds_up_nothing(tmp_path):
+    wall, path = Wall(), tmp_path / "e.jsonl"
+    with Store(tmp_path / "kept") as store:
+        dispatcher = Dispatcher(store, [wall, make_output(f"json:{path}")], rule=FAST)
+        dispatcher.dispatch(event("a", note="J\udcfcrgen"))
+        dispatcher.dispatch({**HEARTBEAT, "id": "\ud800"})
+        dispatcher.dispatch(event("b"))
+        until(lambda: wall.names == ["a", "\ufffd", "b"] and store.outbox_size() == 0)
+        assert [m.get("note") for m in lines(path)] == ["J\ufffdrgen", None, None]
+        assert dispatcher.trouble is None
+        assert all(state.ok for state in dispatcher.states())
+        dispatcher.close()
+
+
 def test_what_waits_too_long_or_for_nobody_goes_and_is_told(tmp_path):
     wall, old = Wall(), Wall("old")
     old.refuse = lambda m: True

@@ -122,5 +122,5 @@ class StoreReader(StoreView):
     def _read(self, ask: Callable[[sqlite3.Connection], Result]) -> Result:
         try:
             return ask(self._db)
-        except sqlite3.Error as trouble:
+        except (sqlite3.Error, ValueError) as trouble:
             raise StoreError(f"{self.folder / FILE}: cannot be read: {trouble}") from trouble

@@ -20,7 +20,7 @@ from typing import Any
 from trad_array.alarm.outputs import Output
 from trad_array.alarm.outputs.lane import Lane, LaneRule, OutputState
 from trad_array.alarm.store import Store
-from trad_array.alarm.store_records import KINDS, check_message, kind_of
+from trad_array.alarm.store_records import KINDS, check_message, kind_of, sendable
 
 # Events that are remembered as announced although they are not over (our choice; a few dozen are open at once).
 _MOST_ANNOUNCED = 1_000
@@ -94,6 +94,7 @@ class Dispatcher:
         ValueError, TypeError
             If it is no message, or not JSON.
         """
+        message = sendable(message)
         kind = check_message(message)
         if kind not in KINDS:
             self._pass_on(message, None)
