@@ -13,7 +13,7 @@ from trad_array.alarm.outputs.dispatch import Dispatcher, DispatchRule, waits_on
 from trad_array.alarm.outputs.json_lines import JsonStream
 from trad_array.alarm.outputs.lane import LaneRule
 from trad_array.alarm.store import Store
-from trad_array.errors import ConfigError, OutputError
+from trad_array.errors import ConfigError, OutputError, StoreError
 
 from .conftest import event, fault
 
@@ -271,6 +271,75 @@ def test_an_alarm_with_half_a_letter_arrives_everywhere_and_holds_up_nothing(tmp
         assert [m.get("note") for m in lines(path)] == ["J\ufffdrgen", None, None]
         assert dispatcher.trouble is None
         assert all(state.ok for state in dispatcher.states())
+        dispatcher.close()
+
+
+def test_a_rotten_row_of_the_outbox_is_let_go_of_and_said_and_what_is_after_it_arrives(tmp_path):
+    wall = Wall()
+    wall.refuse = lambda m: True
+    with Store(tmp_path) as store:
+        dispatcher = Dispatcher(store, [wall], rule=FAST)
+        for name in ("a", "b", "c"):
+            dispatcher.dispatch(event(name))
+        dispatcher.close()
+    with sqlite3.connect(tmp_path / "watch.db") as db:
+        db.execute("UPDATE messages SET json = substr(json, 1, 30) WHERE event = 'a'")
+        db.execute("UPDATE messages SET json = '[1]' WHERE event = 'b'")
+    db.close()
+    wall = Wall()
+    with Store(tmp_path) as store:
+        dispatcher = Dispatcher(store, [wall], rule=FAST)
+        dispatcher.dispatch(event("d"))
+        until(lambda: wall.names == ["c", "d"] and store.outbox_size() == 0)
+        until(lambda: dispatcher.states()[0].waiting == 0)
+        assert dispatcher.states()[0].ok
+        notes = store.take_notes()
+        assert len(notes) == 2
+        assert all("for wall cannot be read: let go of" in note for note in notes)
+        with pytest.raises(StoreError, match="cannot be read"):
+            store.log()
+        dispatcher.close()
+
+
+def test_an_output_that_ends_its_thread_is_shown_and_goes_on(tmp_path):
+    wall = Wall()
+    wall.refuse = lambda m: sys.exit("enough")
+    with Store(tmp_path) as store:
+        dispatcher = Dispatcher(store, [wall], rule=FAST)
+        dispatcher.dispatch(event("a"))
+        until(lambda: not dispatcher.states()[0].ok)
+        assert dispatcher.states()[0].reason == "wall: SystemExit: enough"
+        wall.refuse = lambda m: False
+        until(lambda: wall.names == ["a"] and dispatcher.states()[0].ok)
+        dispatcher.close()
+        assert store.outbox_size() == 0
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_a_disk_that_hangs_while_a_message_is_sent_does_not_hold_up_the_next_one(tmp_path, behind):
+    wall = Wall()
+    lane = LaneRule(in_memory=2 if behind else 256, disk_limit_s=0.2)
+    with Store(tmp_path) as store:
+        dispatcher = Dispatcher(store, [wall], rule=DispatchRule(lane, commit_limit_s=0.1))
+        until(lambda: not dispatcher.states()[0].waiting)
+        wall.gate.clear()
+        for k in range(6 if behind else 1):
+            dispatcher.dispatch(event(f"e{k}"))
+        # Somebody else holds the file; SQLite waits two seconds for him, again and again, as for a disk.
+        other = sqlite3.connect(tmp_path / "watch.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        wall.gate.set()
+        until(lambda: "e0" in wall.names)
+        time.sleep(0.05)
+        began = time.monotonic()
+        dispatcher.dispatch(event("next"))
+        until(lambda: "next" in wall.names, seconds=1.0)
+        assert time.monotonic() - began < 1.0
+        assert dispatcher.states()[0].ok
+        other.execute("ROLLBACK")
+        other.close()
+        until(lambda: store.outbox_size() == 0 and not dispatcher.states()[0].waiting)
+        assert set(wall.names) == {*(f"e{k}" for k in range(6 if behind else 1)), "next"}
         dispatcher.close()
 
 

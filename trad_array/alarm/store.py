@@ -28,7 +28,7 @@ from trad_array.alarm.store_file import (
 )
 from trad_array.alarm.store_index import clear_half_written, index_bundles
 from trad_array.alarm.store_queue import WriteQueue
-from trad_array.alarm.store_records import Write, kind_of, message_write, whole_text
+from trad_array.alarm.store_records import Write, kind_of, message_write, read_outbox, whole_text
 from trad_array.alarm.store_view import Result, StoreView
 from trad_array.errors import StoreError
 
@@ -70,6 +70,8 @@ class Store(StoreView):
         self._to_check = True
         self._closed = False
         self._said: list[str] = []
+        # Rows of the outbox that hold no message, by output and number; each is said once.
+        self._rotten: set[tuple[str, int]] = set()
         # Writes that no database takes: how many, the last one's reason, and when that was.
         self._refused, self._refusal, self._refused_at = 0, "", 0.0
         try:
@@ -221,6 +223,20 @@ class Store(StoreView):
         """An output has taken a message. A power cut may undo this: it is delivered again then."""
         sql = "DELETE FROM outbox WHERE output = ? AND seq = ?"
         self._write(Write(((sql, (output, seq)),), weight=0, durable=False))
+
+    def undelivered(self, output: str, *, limit: int) -> tuple[list[tuple[int, Mapping[str, Any]]], int]:
+        """As `outbox`, and how many rows were let go of, which is said, because they hold no message any more."""
+        with self._guard:
+            found, rotten = self._read(lambda db: read_outbox(db, output, limit=limit))
+            new = [seq for seq in rotten if (output, seq) not in self._rotten]
+            for seq in new:
+                self._rotten.add((output, seq))
+                sql = "DELETE FROM outbox WHERE output = ? AND seq = ?"
+                self._waiting.add(Write(((sql, (output, seq)),), weight=0))
+                self._said.append(f"{self.folder / FILE}: message {seq} for {output} cannot be read: let go of")
+            if new:
+                self.retry()
+        return found, len(new)
 
     def drop_outbox(self, output: str, *, most: int = 0) -> int:
         """Let go of all but the newest messages for an output; give how many that were. Raises `StoreError`."""

@@ -229,12 +229,34 @@ def read_log(
     return [LogEntry(seq, at, kind, name, json.loads(text)) for seq, at, kind, name, text in rows]
 
 
-def read_outbox(db: sqlite3.Connection, output: str, *, limit: int) -> list[tuple[int, Mapping[str, Any]]]:
-    """What an output has not taken yet, oldest first: numbers and messages."""
+def read_outbox(
+    db: sqlite3.Connection, output: str, *, limit: int
+) -> tuple[list[tuple[int, Mapping[str, Any]]], list[int]]:
+    """What an output has not taken yet, oldest first: numbers and messages; and numbers of what is none any more."""
+    found: list[tuple[int, Mapping[str, Any]]] = []
+    rotten: list[int] = []
     rows = db.execute(
-        "SELECT seq, json FROM outbox JOIN messages USING (seq) WHERE output = ? ORDER BY seq LIMIT ?", (output, limit)
+        "SELECT seq, json FROM outbox LEFT JOIN messages USING (seq) WHERE output = ? ORDER BY seq", (output,)
     )
-    return [(seq, json.loads(text)) for seq, text in rows]
+    for seq, text in rows:
+        if len(found) == limit:
+            break
+        if (message := _message(text)) is None:
+            rotten.append(seq)
+        else:
+            found.append((seq, message))
+    rows.close()
+    return found, rotten
+
+
+def _message(text: object) -> Mapping[str, Any] | None:
+    """The message that a row holds; None when it holds none."""
+    try:
+        found = json.loads(str(text))
+        kind_of(found)
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _text(value: object) -> str | None:
