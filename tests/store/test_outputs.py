@@ -1,5 +1,7 @@
 import json
 import os
+import resource
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -437,6 +439,40 @@ def test_a_command_that_fails_says_why():
     with pytest.raises(OutputError, match="cannot be run: No such file"):
         make_output("exec:/no/such/program").send({})
     make_output("exec:true").send({"more than a pipe holds": "x" * 500_000})
+
+
+def test_a_command_runs_without_a_folder_for_temporary_files():
+    code = """if True:
+        import resource, sys
+        from trad_array.alarm.outputs import make_output
+        from trad_array.errors import OutputError
+        # As on a full disk: no byte can be written to any file.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        try:
+            make_output("exec:sh -c 'echo no modem >&2; exit 3'").send({})
+        except OutputError as trouble:
+            print(trouble)
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("ended with exit code 3: no modem\n")
+
+
+def test_of_what_a_command_says_only_the_end_is_kept_and_what_it_leaves_behind_is_not_waited_for(tmp_path):
+    # 20 MB of words, then the last ones, and a child in a session of its own that keeps standard error open.
+    pid = tmp_path / "pid"
+    script = tmp_path / "talks.sh"
+    script.write_text(
+        f"setsid sleep 5 & echo $! > {pid}; head -c 20000000 /dev/zero | tr '\\0' x >&2; echo END >&2; exit 1"
+    )
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = time.monotonic()
+    with pytest.raises(OutputError, match="exit code 1: x+END$") as told:
+        make_output(f"exec:sh {script}").send({})
+    assert time.monotonic() - began < 4
+    assert len(str(told.value)) < 700
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10_000
+    assert running(int(pid.read_text()))
+    os.kill(int(pid.read_text()), signal.SIGKILL)
 
 
 def test_a_command_that_takes_too_long_is_killed_with_all_that_it_started(tmp_path):
