@@ -392,6 +392,35 @@ def test_a_line_that_a_power_cut_left_open_is_ended_and_a_file_moved_away_is_beg
     output.close()
 
 
+def test_a_line_is_on_the_disk_when_it_counts_as_delivered_but_a_heartbeat_is_not_waited_for(tmp_path, monkeypatch):
+    path, synced = tmp_path / "e.jsonl", []
+
+    def noted(handle, sync=os.fsync):
+        sync(handle)
+        synced.append((os.readlink(f"/proc/self/fd/{handle}"), path.stat().st_size))
+
+    monkeypatch.setattr(os, "fsync", noted)
+    output = make_output(f"json:{path}")
+    output.send(HEARTBEAT)
+    assert synced == []
+    for name in ("a", "b"):
+        output.send(event(name))
+    ends = [sum(len(line) for line in path.read_bytes().splitlines(keepends=True)[:n]) for n in (2, 3)]
+    # The file, the folder that has its new name, and from then on the file alone.
+    assert synced == [(str(path), ends[0]), (str(tmp_path), ends[0]), (str(path), ends[1])]
+    output.close()
+
+
+def test_lines_go_into_a_named_pipe_as_well(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    output = make_output(f"json:{tmp_path / 'pipe'}")
+    output.send(fault("flat"))
+    assert json.loads(os.read(reader, 1000)) == fault("flat")
+    output.close()
+    os.close(reader)
+
+
 def test_a_file_on_a_full_disk_keeps_whole_lines(tmp_path):
     code = """if True:
         import resource, sys
