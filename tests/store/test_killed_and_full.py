@@ -60,3 +60,18 @@ def test_with_a_full_disk_everything_is_announced_and_written_when_there_is_room
     assert found["integrity"] == "ok"
     if way == "mount":
         assert "kept: cannot keep events there: Read-only file system" in found["read-only"]
+
+
+@pytest.mark.parametrize("way", ["limit"] if MOUNT is None else ["limit", "mount"])
+def test_on_a_full_disk_what_was_told_to_be_deleted_is_gone_and_nothing_is_left_behind(tmp_path, way):
+    found = run([*(MOUNT if way == "mount" else []), sys.executable, HERE / "full_retention.py", tmp_path, way])
+    bundles = {"e1", "e2", "e3"}
+    told = set()
+    for once in (*found["full"], found["freed"]):
+        told |= set(once["told"])
+        assert set(once["folders"]) == bundles - told
+    if way == "mount":
+        # Each run makes room, which the log takes first.
+        assert all(once["told"] for once in found["full"])
+    assert (found["freed"]["folders"], found["rows"]) == ([], [])
+    assert sorted(found["logged"]) == ["e1", "e2", "e3"]

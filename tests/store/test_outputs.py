@@ -1,5 +1,7 @@
 import json
 import os
+import resource
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -13,7 +15,7 @@ from trad_array.alarm.outputs.dispatch import Dispatcher, DispatchRule, waits_on
 from trad_array.alarm.outputs.json_lines import JsonStream
 from trad_array.alarm.outputs.lane import LaneRule
 from trad_array.alarm.store import Store
-from trad_array.errors import ConfigError, OutputError
+from trad_array.errors import ConfigError, OutputError, StoreError
 
 from .conftest import event, fault
 
@@ -260,6 +262,89 @@ def test_a_disk_that_does_not_answer_holds_up_neither_the_watch_nor_the_alarm(tm
         dispatcher.close()
 
 
+def test_an_alarm_with_half_a_letter_arrives_everywhere_and_holds_up_nothing(tmp_path):
+    wall, path = Wall(), tmp_path / "e.jsonl"
+    with Store(tmp_path / "kept") as store:
+        dispatcher = Dispatcher(store, [wall, make_output(f"json:{path}")], rule=FAST)
+        dispatcher.dispatch(event("a", note="J\udcfcrgen"))
+        dispatcher.dispatch({**HEARTBEAT, "id": "\ud800"})
+        dispatcher.dispatch(event("b"))
+        until(lambda: wall.names == ["a", "\ufffd", "b"] and store.outbox_size() == 0)
+        assert [m.get("note") for m in lines(path)] == ["J\ufffdrgen", None, None]
+        assert dispatcher.trouble is None
+        assert all(state.ok for state in dispatcher.states())
+        dispatcher.close()
+
+
+def test_a_rotten_row_of_the_outbox_is_let_go_of_and_said_and_what_is_after_it_arrives(tmp_path):
+    wall = Wall()
+    wall.refuse = lambda m: True
+    with Store(tmp_path) as store:
+        dispatcher = Dispatcher(store, [wall], rule=FAST)
+        for name in ("a", "b", "c"):
+            dispatcher.dispatch(event(name))
+        dispatcher.close()
+    with sqlite3.connect(tmp_path / "watch.db") as db:
+        db.execute("UPDATE messages SET json = substr(json, 1, 30) WHERE event = 'a'")
+        db.execute("UPDATE messages SET json = '[1]' WHERE event = 'b'")
+    db.close()
+    wall = Wall()
+    with Store(tmp_path) as store:
+        dispatcher = Dispatcher(store, [wall], rule=FAST)
+        dispatcher.dispatch(event("d"))
+        until(lambda: wall.names == ["c", "d"] and store.outbox_size() == 0)
+        until(lambda: dispatcher.states()[0].waiting == 0)
+        assert dispatcher.states()[0].ok
+        notes = store.take_notes()
+        assert len(notes) == 2
+        assert all("for wall cannot be read: let go of" in note for note in notes)
+        with pytest.raises(StoreError, match="cannot be read"):
+            store.log()
+        dispatcher.close()
+
+
+def test_an_output_that_ends_its_thread_is_shown_and_goes_on(tmp_path):
+    wall = Wall()
+    wall.refuse = lambda m: sys.exit("enough")
+    with Store(tmp_path) as store:
+        dispatcher = Dispatcher(store, [wall], rule=FAST)
+        dispatcher.dispatch(event("a"))
+        until(lambda: not dispatcher.states()[0].ok)
+        assert dispatcher.states()[0].reason == "wall: SystemExit: enough"
+        wall.refuse = lambda m: False
+        until(lambda: wall.names == ["a"] and dispatcher.states()[0].ok)
+        dispatcher.close()
+        assert store.outbox_size() == 0
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_a_disk_that_hangs_while_a_message_is_sent_does_not_hold_up_the_next_one(tmp_path, behind):
+    wall = Wall()
+    lane = LaneRule(in_memory=2 if behind else 256, disk_limit_s=0.2)
+    with Store(tmp_path) as store:
+        dispatcher = Dispatcher(store, [wall], rule=DispatchRule(lane, commit_limit_s=0.1))
+        until(lambda: not dispatcher.states()[0].waiting)
+        wall.gate.clear()
+        for k in range(6 if behind else 1):
+            dispatcher.dispatch(event(f"e{k}"))
+        # Somebody else holds the file; SQLite waits two seconds for him, again and again, as for a disk.
+        other = sqlite3.connect(tmp_path / "watch.db", isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        wall.gate.set()
+        until(lambda: "e0" in wall.names)
+        time.sleep(0.05)
+        began = time.monotonic()
+        dispatcher.dispatch(event("next"))
+        until(lambda: "next" in wall.names, seconds=1.0)
+        assert time.monotonic() - began < 1.0
+        assert dispatcher.states()[0].ok
+        other.execute("ROLLBACK")
+        other.close()
+        until(lambda: store.outbox_size() == 0 and not dispatcher.states()[0].waiting)
+        assert set(wall.names) == {*(f"e{k}" for k in range(6 if behind else 1)), "next"}
+        dispatcher.close()
+
+
 def test_what_waits_too_long_or_for_nobody_goes_and_is_told(tmp_path):
     wall, old = Wall(), Wall("old")
     old.refuse = lambda m: True
@@ -305,6 +390,35 @@ def test_a_line_that_a_power_cut_left_open_is_ended_and_a_file_moved_away_is_beg
     output.send({"n": 3})
     assert lines(path) == [{"n": 3}]
     output.close()
+
+
+def test_a_line_is_on_the_disk_when_it_counts_as_delivered_but_a_heartbeat_is_not_waited_for(tmp_path, monkeypatch):
+    path, synced = tmp_path / "e.jsonl", []
+
+    def noted(handle, sync=os.fsync):
+        sync(handle)
+        synced.append((os.readlink(f"/proc/self/fd/{handle}"), path.stat().st_size))
+
+    monkeypatch.setattr(os, "fsync", noted)
+    output = make_output(f"json:{path}")
+    output.send(HEARTBEAT)
+    assert synced == []
+    for name in ("a", "b"):
+        output.send(event(name))
+    ends = [sum(len(line) for line in path.read_bytes().splitlines(keepends=True)[:n]) for n in (2, 3)]
+    # The file, the folder that has its new name, and from then on the file alone.
+    assert synced == [(str(path), ends[0]), (str(tmp_path), ends[0]), (str(path), ends[1])]
+    output.close()
+
+
+def test_lines_go_into_a_named_pipe_as_well(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    output = make_output(f"json:{tmp_path / 'pipe'}")
+    output.send(fault("flat"))
+    assert json.loads(os.read(reader, 1000)) == fault("flat")
+    output.close()
+    os.close(reader)
 
 
 def test_a_file_on_a_full_disk_keeps_whole_lines(tmp_path):
@@ -354,6 +468,40 @@ def test_a_command_that_fails_says_why():
     with pytest.raises(OutputError, match="cannot be run: No such file"):
         make_output("exec:/no/such/program").send({})
     make_output("exec:true").send({"more than a pipe holds": "x" * 500_000})
+
+
+def test_a_command_runs_without_a_folder_for_temporary_files():
+    code = """if True:
+        import resource, sys
+        from trad_array.alarm.outputs import make_output
+        from trad_array.errors import OutputError
+        # As on a full disk: no byte can be written to any file.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        try:
+            make_output("exec:sh -c 'echo no modem >&2; exit 3'").send({})
+        except OutputError as trouble:
+            print(trouble)
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("ended with exit code 3: no modem\n")
+
+
+def test_of_what_a_command_says_only_the_end_is_kept_and_what_it_leaves_behind_is_not_waited_for(tmp_path):
+    # 20 MB of words, then the last ones, and a child in a session of its own that keeps standard error open.
+    pid = tmp_path / "pid"
+    script = tmp_path / "talks.sh"
+    script.write_text(
+        f"setsid sleep 5 & echo $! > {pid}; head -c 20000000 /dev/zero | tr '\\0' x >&2; echo END >&2; exit 1"
+    )
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = time.monotonic()
+    with pytest.raises(OutputError, match="exit code 1: x+END$") as told:
+        make_output(f"exec:sh {script}").send({})
+    assert time.monotonic() - began < 4
+    assert len(str(told.value)) < 700
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 10_000
+    assert running(int(pid.read_text()))
+    os.kill(int(pid.read_text()), signal.SIGKILL)
 
 
 def test_a_command_that_takes_too_long_is_killed_with_all_that_it_started(tmp_path):

@@ -9,12 +9,14 @@ from trad_array.alarm.retention import (
     ClassRule,
     Inventory,
     Kept,
+    Plan,
     RetentionRule,
     carry_out,
     plan_retention,
     take_inventory,
 )
 from trad_array.alarm.store import Store
+from trad_array.errors import StoreError
 
 from .conftest import event, fault
 
@@ -123,6 +125,30 @@ def test_a_deletion_that_could_not_be_told_has_not_happened(tmp_path):
         assert list(store.bundles.iterdir()) == []
     with Store(tmp_path) as store:
         assert store.events()[0].bundle is None
+
+
+def test_a_deletion_that_nobody_could_be_told_of_is_taken_back_and_leftovers_are_seen_to(tmp_path):
+    def no_voice(message):
+        raise StoreError("no voice")
+
+    rule = RetentionRule(ceiling_bytes=0)
+    with Store(tmp_path) as store:
+        for name in ("x", "untold"):
+            store.add_event(event(name, level="report"))
+            (store.bundles / name).mkdir()
+            write_file(store.bundles / name / "event.json", json.dumps(event(name, level="report")).encode())
+            store.set_bundle(name, store.bundles / name)
+        plan = plan_retention(rule, take_inventory(store, rule, now=NOW), now=NOW)
+        with pytest.raises(StoreError, match="no voice"):
+            carry_out(store, plan, tell=no_voice)
+        assert sorted(p.name for p in store.bundles.iterdir()) == ["untold", "x"]
+        # One that a row knows, and one that none does.
+        (store.bundles / "untold").rename(store.bundles / "untold.old.part")
+        (store.bundles / "told.old.part").mkdir()
+        carry_out(store, Plan(()))
+        assert sorted(p.name for p in store.bundles.iterdir()) == ["untold", "x"]
+        carry_out(store, plan)
+        assert list(store.bundles.iterdir()) == []
 
 
 def test_the_oldest_entries_of_the_log_go_and_that_is_an_entry(tmp_path):

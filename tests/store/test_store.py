@@ -192,6 +192,48 @@ def test_what_is_no_message_is_refused_and_blocks_nothing(tmp_path, wrong):
         assert [e.event for e in store.log()] == ["y"]
 
 
+def test_a_text_with_half_a_letter_is_kept_without_it_and_blocks_nothing(tmp_path):
+    # What a Latin-1 terminal makes of "Jürgen", in UTF-8.
+    name = b"J\xfcrgen".decode(errors="surrogateescape")
+    with Store(tmp_path) as store:
+        store.add_action({"schema": "trad-array/action/1", "action": "ack", "name": name})
+        store.add_event(event(name, best=name, verdict="cell"))
+        store.set_value("who", name)
+        assert [e.record.get("name") or e.event for e in store.log()] == ["J\ufffdrgen"] * 2
+        assert (store.value("who"), store.events()[0].cell, store.trouble) == ("J\ufffdrgen", "J\ufffdrgen", None)
+        with pytest.raises(StoreError, match="cannot be read"):
+            store.lock(name)
+
+
+def test_a_bundle_with_half_a_letter_does_not_keep_the_store_from_opening(tmp_path):
+    with Store(tmp_path) as store:
+        for folder in (store.bundles / "x", store.bundles / b"\xfc".decode(errors="surrogateescape")):
+            folder.mkdir()
+            write_file(folder / "event.json", json.dumps(event("x", cell="\udcfc")).encode())
+    with Store(tmp_path) as store:
+        assert [e.last["cell"] for e in store.events()] == ["\ufffd"]
+
+
+def test_a_write_that_no_database_takes_is_let_go_of_and_said(tmp_path):
+    folder = tmp_path / "kept"
+    with Store(folder) as store:
+        with pytest.raises(StoreError, match="not stored, no database takes it: OverflowError"):
+            store.delivered("an output", 2**70)
+        assert "no database takes it" in store.trouble
+        (note,) = store.take_notes()
+        assert "no database takes it" in note
+        store.add_event(event("after"))
+        # The same among others that waited for the disk.
+        folder.rename(tmp_path / "away")
+        for seq in (1, 2**70, 2):
+            with pytest.raises(StoreError):
+                store.delivered("an output", seq)
+        store.keep(event("last"))
+        (tmp_path / "away").rename(folder)
+        assert store.retry()
+        assert (store.waiting, [e.event for e in store.log()]) == (0, ["after", "last"])
+
+
 def test_a_locked_event_says_so_and_only_events_can_be_locked(tmp_path):
     with Store(tmp_path) as store:
         store.add_event(event("x"))

@@ -145,8 +145,9 @@ def carry_out(
     """Delete what the plan says; return the messages about it.
 
     Each deletion is told before it is final: first the bundle gets a name that nobody reads, then the deletion is in
-    the log, then row and files go. Ended at any moment, nothing is gone that was not logged; what was about to go is
-    back at the next start, and goes again.
+    the log, then files and row go. Ended at any moment, nothing is gone that was not logged; what was about to go is
+    back at the next start, and goes again. On a full disk the files go once the deletion was told, though the log waits
+    in memory: nothing else would make room. What an earlier call left behind is seen to first.
 
     Parameters
     ----------
@@ -159,6 +160,7 @@ def carry_out(
     StoreError
         If the disk refuses; what was done until then is logged.
     """
+    _see_to_leftovers(store)
     messages = []
     for deletion in plan.deletions:
         message = {
@@ -220,15 +222,43 @@ def _delete(
     folder = store.bundles / deletion.event
     try:
         hidden = disk.hide(folder) if folder.exists() else None
-        tell(message)
-        if deletion.what == "event":
-            store.forget_event(deletion.event)
-        else:
-            store.set_bundle(deletion.event, None)
-        if hidden is not None:
-            shutil.rmtree(hidden)
+        try:
+            tell(message)
+        except Exception:
+            if hidden is not None:
+                hidden.rename(folder)
+            raise
+        try:
+            if hidden is not None:
+                shutil.rmtree(hidden)
+        finally:
+            _change_row(store, deletion.event, what=deletion.what)
     except OSError as trouble:
         raise StoreError(f"{folder}: cannot be deleted: {trouble.strerror or trouble}") from trouble
+
+
+def _change_row(store: Store, event: str, *, what: str) -> None:
+    if store.trouble is not None:
+        # There may be room now, and the next one needs the log as well.
+        store.retry()
+    if what == "event":
+        store.forget_event(event)
+    else:
+        store.set_bundle(event, None)
+
+
+def _see_to_leftovers(store: Store) -> None:
+    """Bundles that got another name and stayed: those that a row still knows come back, the others go for good."""
+    for hidden in sorted(store.bundles.glob(f"*{disk.OLD}{disk.PART}")):
+        folder = hidden.with_name(hidden.name.removesuffix(f"{disk.OLD}{disk.PART}"))
+        is_known = any(event.bundle == folder.name for event in store.events(ids=[folder.name]))
+        try:
+            if is_known and not folder.exists():
+                hidden.rename(folder)
+            else:
+                shutil.rmtree(hidden)
+        except OSError as trouble:
+            raise StoreError(f"{hidden}: cannot be deleted: {trouble.strerror or trouble}") from trouble
 
 
 def _kept(event: StoredEvent, size: int) -> Kept:

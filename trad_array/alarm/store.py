@@ -21,13 +21,14 @@ from trad_array.alarm.store_file import (
     identity,
     is_damage,
     is_full,
+    is_the_disks,
     open_file,
     transaction,
     utc_now,
 )
 from trad_array.alarm.store_index import clear_half_written, index_bundles
 from trad_array.alarm.store_queue import WriteQueue
-from trad_array.alarm.store_records import Write, kind_of, message_write
+from trad_array.alarm.store_records import Write, kind_of, message_write, read_outbox, whole_text
 from trad_array.alarm.store_view import Result, StoreView
 from trad_array.errors import StoreError
 
@@ -38,6 +39,8 @@ MOST_WAITING = 10_000
 RETRY_S = 1.0
 # Writes in one transaction.
 _AT_ONCE = 64
+# What no database takes is shown as trouble for so long, s (our choice): somebody who looks now and then shall see it.
+_SHOWN_S = 60.0
 
 
 class Store(StoreView):
@@ -67,6 +70,10 @@ class Store(StoreView):
         self._to_check = True
         self._closed = False
         self._said: list[str] = []
+        # Rows of the outbox that hold no message, by output and number; each is said once.
+        self._rotten: set[tuple[str, int]] = set()
+        # Writes that no database takes: how many, the last one's reason, and when that was.
+        self._refused, self._refusal, self._refused_at = 0, "", 0.0
         try:
             self.bundles.mkdir(parents=True, exist_ok=True)
             self._lock = disk.take_lock(self.folder / LOCK)
@@ -110,7 +117,8 @@ class Store(StoreView):
         """Why the last write failed, for a person; None when all is well. Never waits for the disk."""
         cause, number = self._cause, len(self._waiting)
         if cause is None:
-            return None
+            is_shown = self._refused and time.monotonic() - self._refused_at < _SHOWN_S
+            return f"{self.folder / FILE}: {self._refusal}" if is_shown else None
         return f"{self.folder / FILE}: {cause}" + (f"; {number} writes wait in memory" if number else "")
 
     @property
@@ -184,7 +192,7 @@ class Store(StoreView):
 
     def set_value(self, key: str, value: Any) -> None:
         """Keep a JSON value over restarts; raises `StoreError` as `add_event`."""
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        text = whole_text(json.dumps(value, allow_nan=False, ensure_ascii=False))
         sql = 'INSERT OR REPLACE INTO "values" (key, json) VALUES (?, ?)'
         self._write(Write(((sql, (key, text)),), key=key))
 
@@ -216,6 +224,20 @@ class Store(StoreView):
         sql = "DELETE FROM outbox WHERE output = ? AND seq = ?"
         self._write(Write(((sql, (output, seq)),), weight=0, durable=False))
 
+    def undelivered(self, output: str, *, limit: int) -> tuple[list[tuple[int, Mapping[str, Any]]], int]:
+        """As `outbox`, and how many rows were let go of, which is said, because they hold no message any more."""
+        with self._guard:
+            found, rotten = self._read(lambda db: read_outbox(db, output, limit=limit))
+            new = [seq for seq in rotten if (output, seq) not in self._rotten]
+            for seq in new:
+                self._rotten.add((output, seq))
+                sql = "DELETE FROM outbox WHERE output = ? AND seq = ?"
+                self._waiting.add(Write(((sql, (output, seq)),), weight=0))
+                self._said.append(f"{self.folder / FILE}: message {seq} for {output} cannot be read: let go of")
+            if new:
+                self.retry()
+        return found, len(new)
+
     def drop_outbox(self, output: str, *, most: int = 0) -> int:
         """Let go of all but the newest messages for an output; give how many that were. Raises `StoreError`."""
         number = max(0, self.outbox_size(output) - most)
@@ -238,9 +260,10 @@ class Store(StoreView):
         if kind_of(record) != kind:
             raise ValueError(f"message: expected one of kind {kind!r}, found {kind_of(record)!r}")
         with self._guard:
+            refused = self._refused
             seq = self.keep(record, to=to)
-            if self.trouble is not None:
-                raise StoreError(self.trouble)
+            if self._cause is not None or self._refused != refused:
+                raise StoreError(str(self.trouble))
         return seq
 
     def _change(self, event: str, sql: str, values: tuple[Any, ...]) -> None:
@@ -253,18 +276,27 @@ class Store(StoreView):
             self._waiting.add(write)
             if self._cause is not None and time.monotonic() - self._tried_at < RETRY_S:
                 raise StoreError(str(self.trouble))
+            refused = self._refused
             self._flush()
+            if self._refused != refused:
+                raise StoreError(str(self.trouble))
 
     def _flush(self) -> None:
-        """Write all that waits, in its order; what belongs to one message is written together or not at all."""
+        """Write all that waits, in its order; what belongs to one message is written together or not at all.
+
+        What no database takes is let go of, and said: it would hold up everything after it for ever.
+        """
         with self._guard:
             try:
                 db = self._connected()
                 # A disk that is still full is known after few of them.
                 while some := self._waiting.first(_AT_ONCE):
-                    with transaction(db, durable=any(w.durable for w in some)):
-                        for sql, values in (statement for write in some for statement in write.statements):
-                            db.execute(sql, values)
+                    try:
+                        _write_all(db, some)
+                    except (sqlite3.Error, OSError, ValueError, TypeError, OverflowError) as trouble:
+                        if is_the_disks(trouble):
+                            raise
+                        some = self._write_singly(db, some)
                     self._waiting.written(some)
             except (sqlite3.Error, OSError) as trouble:
                 raise self._in_trouble(trouble) from trouble
@@ -272,12 +304,27 @@ class Store(StoreView):
             if number := self._waiting.take_dropped():
                 self._said.append(f"{self.folder}: {number} records were lost while the disk could not be written")
 
+    def _write_singly(self, db: sqlite3.Connection, writes: Sequence[Write]) -> Sequence[Write]:
+        """Write the first one, or let go of it when it is to blame; return what needs not be written any more."""
+        first = writes[:1]
+        try:
+            _write_all(db, first)
+        except (sqlite3.Error, OSError, ValueError, TypeError, OverflowError) as trouble:
+            if is_the_disks(trouble):
+                raise
+            self._refusal = f"not stored, no database takes it: {type(trouble).__name__}: {trouble}"
+            self._refused, self._refused_at = self._refused + 1, time.monotonic()
+            self._said.append(f"{self.folder}: {self._refusal}")
+        return first
+
     def _read(self, ask: Callable[[sqlite3.Connection], Result]) -> Result:
         with self._guard:
             try:
                 return ask(self._connected())
             except (sqlite3.Error, OSError) as trouble:
                 raise self._in_trouble(trouble) from trouble
+            except ValueError as trouble:  # a row that is not JSON any more, or a question that is no text
+                raise StoreError(f"{self.folder / FILE}: cannot be read: {trouble}") from trouble
 
     def _in_trouble(self, trouble: Exception) -> StoreError:
         """Remember what is wrong; the file is opened anew next time unless the disk is only full."""
@@ -319,3 +366,10 @@ class Store(StoreView):
                 db.close()
             except sqlite3.Error as trouble:
                 self._said.append(f"{self.folder / FILE}: closed in trouble: {trouble}")
+
+
+def _write_all(db: sqlite3.Connection, writes: Sequence[Write]) -> None:
+    """All of them in one transaction, or none."""
+    with transaction(db, durable=any(write.durable for write in writes)):
+        for sql, values in (statement for write in writes for statement in write.statements):
+            db.execute(sql, values)

@@ -100,6 +100,15 @@ def is_full(trouble: BaseException) -> bool:
     return name == "SQLITE_FULL" or getattr(trouble, "errno", None) in (28, 122)  # ENOSPC, EDQUOT
 
 
+def is_the_disks(trouble: Exception) -> bool:
+    """Whether a later try may go well; otherwise it is the written thing itself that no database takes."""
+    if isinstance(trouble, sqlite3.ProgrammingError):
+        return "closed" in str(trouble)
+    return not isinstance(trouble, sqlite3.IntegrityError | sqlite3.DataError | sqlite3.InterfaceError) and isinstance(
+        trouble, sqlite3.Error | OSError
+    )
+
+
 def open_for_reading(folder: Path) -> sqlite3.Connection:
     """Open the file beside its writer, or after him.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from trad_array.alarm.disk import OLD, PART, size_of
 from trad_array.alarm.store_file import transaction, utc_now
-from trad_array.alarm.store_records import indexed_write
+from trad_array.alarm.store_records import indexed_write, sendable, whole_text
 
 
 def clear_half_written(bundles: Path) -> list[Path]:
@@ -35,7 +35,9 @@ def index_bundles(db: sqlite3.Connection, bundles: Path) -> tuple[int, list[Path
     how many events are known again, and folders that hold no event
     """
     bundles.mkdir(exist_ok=True)
-    there = {folder.name for folder in bundles.iterdir() if (folder / "event.json").is_file()}
+    # A folder whose name is no text was made by somebody else.
+    names = {folder.name for folder in bundles.iterdir() if (folder / "event.json").is_file()}
+    there = {name for name in names if whole_text(name) == name}
     known = {row[0] for row in db.execute("SELECT bundle FROM events WHERE bundle IS NOT NULL")}
     new = {name: _record(bundles / name / "event.json") for name in sorted(there - known)}
     with transaction(db):
@@ -53,6 +55,6 @@ def index_bundles(db: sqlite3.Connection, bundles: Path) -> tuple[int, list[Path
 def _record(path: Path) -> Mapping[str, Any] | None:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
+        return sendable(found) if isinstance(found, dict) and {"id", "level"} <= set(found) else None
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and {"id", "level"} <= set(found) else None

@@ -1,6 +1,7 @@
 """What is in the store: messages to rows, rows to records."""
 
 import json
+import re
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ ON CONFLICT (id) DO UPDATE SET
     last = excluded.last, level = excluded.level, verdict = excluded.verdict, cell = excluded.cell,
     class = CASE WHEN events.class = 'alarm' THEN 'alarm' ELSE excluded.class END
 """
+# Halves of letters: what Python makes of bytes that are not UTF-8. Neither a database nor an output takes them.
+_HALVES = re.compile("[\ud800-\udfff]")
 _EVENT_COLUMNS = "id, first, last, level, class, verdict, cell, onset_utc, stored_utc, locked, bundle, bundle_bytes"
 
 
@@ -89,6 +92,20 @@ def kind_of(record: Mapping[str, Any]) -> str:
     return parts[1]
 
 
+def whole_text(text: str) -> str:
+    """A text with U+FFFD for each half of a letter in it: an alarm is not lost for a wrong letter."""
+    return _HALVES.sub("\ufffd", text)
+
+
+def sendable(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record, with `whole_text` wherever that is needed; raises `ValueError` or `TypeError` if it is not JSON."""
+    text = json_text(record)
+    if _HALVES.search(text) is None:
+        return record
+    whole: Mapping[str, Any] = json.loads(whole_text(text))
+    return whole
+
+
 def check_message(record: Mapping[str, Any]) -> str:
     """What a message is, if it can be kept and sent; raises `ValueError` or `TypeError` otherwise."""
     kind = kind_of(record)
@@ -99,7 +116,8 @@ def check_message(record: Mapping[str, Any]) -> str:
 
 
 def message_write(seq: int, record: Mapping[str, Any], *, at_utc: str, to: Sequence[str] = ()) -> Write:
-    """What it takes to keep a message and to have it delivered to outputs."""
+    """What it takes to keep a message and to have it delivered to outputs; text in it is made whole."""
+    record = sendable(record)
     kind, text = check_message(record), json_text(record)
     if kind not in KINDS:
         raise ValueError(f"message: expected one of {', '.join(KINDS)} to be kept, found {kind!r}")
@@ -127,7 +145,8 @@ def event_row(record: Mapping[str, Any], *, text: str, at_utc: str) -> dict[str,
 
 def indexed_write(record: Mapping[str, Any], *, bundle: str, size: int, at_utc: str) -> Write:
     """What it takes to know an event again of which only the bundle is left, or to know its bundle."""
-    row = event_row(record, text=json_text(record), at_utc=record.get("onset_utc") or at_utc)
+    record = sendable(record)
+    row = event_row(record, text=json_text(record), at_utc=_text(record.get("onset_utc")) or at_utc)
     known = _ADD_EVENT.split("ON CONFLICT")[0] + "ON CONFLICT (id) DO NOTHING"
     return Write(
         ((known, row), ("UPDATE events SET bundle = ?, bundle_bytes = ? WHERE id = ?", (bundle, size, row["id"])))
@@ -210,12 +229,34 @@ def read_log(
     return [LogEntry(seq, at, kind, name, json.loads(text)) for seq, at, kind, name, text in rows]
 
 
-def read_outbox(db: sqlite3.Connection, output: str, *, limit: int) -> list[tuple[int, Mapping[str, Any]]]:
-    """What an output has not taken yet, oldest first: numbers and messages."""
+def read_outbox(
+    db: sqlite3.Connection, output: str, *, limit: int
+) -> tuple[list[tuple[int, Mapping[str, Any]]], list[int]]:
+    """What an output has not taken yet, oldest first: numbers and messages; and numbers of what is none any more."""
+    found: list[tuple[int, Mapping[str, Any]]] = []
+    rotten: list[int] = []
     rows = db.execute(
-        "SELECT seq, json FROM outbox JOIN messages USING (seq) WHERE output = ? ORDER BY seq LIMIT ?", (output, limit)
+        "SELECT seq, json FROM outbox LEFT JOIN messages USING (seq) WHERE output = ? ORDER BY seq", (output,)
     )
-    return [(seq, json.loads(text)) for seq, text in rows]
+    for seq, text in rows:
+        if len(found) == limit:
+            break
+        if (message := _message(text)) is None:
+            rotten.append(seq)
+        else:
+            found.append((seq, message))
+    rows.close()
+    return found, rotten
+
+
+def _message(text: object) -> Mapping[str, Any] | None:
+    """The message that a row holds; None when it holds none."""
+    try:
+        found = json.loads(str(text))
+        kind_of(found)
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _text(value: object) -> str | None:

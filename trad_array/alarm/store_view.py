@@ -83,7 +83,7 @@ class StoreView:
 
     def outbox(self, output: str, *, limit: int = 100) -> list[tuple[int, Mapping[str, Any]]]:
         """What an output has not taken yet, oldest first: numbers and messages; raises `StoreError`."""
-        return self._read(lambda db: read_outbox(db, output, limit=limit))
+        return self._read(lambda db: read_outbox(db, output, limit=limit))[0]
 
     def outbox_size(self, output: str | None = None) -> int:
         """How many messages wait for an output, or for any; raises `StoreError`."""
@@ -122,5 +122,5 @@ class StoreReader(StoreView):
     def _read(self, ask: Callable[[sqlite3.Connection], Result]) -> Result:
         try:
             return ask(self._db)
-        except sqlite3.Error as trouble:
+        except (sqlite3.Error, ValueError) as trouble:
             raise StoreError(f"{self.folder / FILE}: cannot be read: {trouble}") from trouble

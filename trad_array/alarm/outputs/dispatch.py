@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from trad_array.alarm.outputs import Output
+from trad_array.alarm.outputs.clerk import Clerk
 from trad_array.alarm.outputs.lane import Lane, LaneRule, OutputState
 from trad_array.alarm.store import Store
-from trad_array.alarm.store_records import KINDS, check_message, kind_of
+from trad_array.alarm.store_records import KINDS, check_message, kind_of, sendable
 
 # Events that are remembered as announced although they are not over (our choice; a few dozen are open at once).
 _MOST_ANNOUNCED = 1_000
@@ -74,7 +75,8 @@ class Dispatcher:
         names = [output.name for output in outputs]
         if len(set(names)) < len(names):
             raise ValueError(f"outputs: expected different ones, found {', '.join(names)}")
-        self._lanes = [Lane(output, store, rule=self._rule.lane) for output in outputs]
+        self._clerk = Clerk()
+        self._lanes = [Lane(output, store, clerk=self._clerk, rule=self._rule.lane) for output in outputs]
         self._keeping_since: float | None = None
         self._mistake: str | None = None
         self._left_out: frozenset[str] = frozenset()
@@ -94,6 +96,7 @@ class Dispatcher:
         ValueError, TypeError
             If it is no message, or not JSON.
         """
+        message = sendable(message)
         kind = check_message(message)
         if kind not in KINDS:
             self._pass_on(message, None)
@@ -117,7 +120,7 @@ class Dispatcher:
         """What is wrong with keeping messages, for a person; None when all is well. Never waits for the disk."""
         if (stalled_s := self._stalled_s()) > self._rule.commit_limit_s:
             return f"{self._store.folder}: the disk has not answered for {stalled_s:.1f} s"
-        return self._mistake or self._store.trouble
+        return self._mistake or self._clerk.mistake or self._store.trouble
 
     def states(self) -> tuple[OutputState, ...]:
         """How each output does. Never waits for the disk."""
@@ -151,6 +154,7 @@ class Dispatcher:
             lane.finish()
         for lane in self._lanes:
             lane.close(within_s=max(0.0, until - time.monotonic()))
+        self._clerk.close(within_s=max(0.5, until - time.monotonic()))
 
     def _keep(self) -> None:
         """Store what comes, one after the other, and hand it to the outputs: in a thread, for a disk may hang."""

@@ -3,15 +3,17 @@
 import os
 import signal
 import subprocess
-import tempfile
+import threading
 from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from typing import Any
 
 from trad_array.alarm.disk import json_text
 from trad_array.errors import OutputError
 
 # So much of what a command said on standard error is told, letters from the end.
 _MOST_SAID = 500
+# A command that failed has so long to have its last words read, s (our choice).
+_LAST_WORDS_S = 0.5
 
 
 class Execute:
@@ -35,31 +37,31 @@ class Execute:
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Run the command once; raises `OutputError` with what it said when it fails or takes too long."""
-        # A file, not a pipe: a grandchild that lives on would keep a pipe open, and the watch waiting.
-        with tempfile.TemporaryFile() as errors:
-            try:
-                running = subprocess.Popen(
-                    self._command,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.DEVNULL,
-                    stderr=errors,
-                    start_new_session=True,
-                )
-            except OSError as trouble:
-                raise OutputError(f"{self.name}: cannot be run: {trouble.strerror or trouble}") from trouble
-            self._running = running
-            try:
-                if self._closed:
-                    _kill(running)
-                running.communicate((json_text(message) + "\n").encode(), timeout=self._limit_s)
-            except subprocess.TimeoutExpired as trouble:
+        errors = _Errors()
+        try:
+            running = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=errors.handle,
+                start_new_session=True,
+            )
+        except OSError as trouble:
+            raise OutputError(f"{self.name}: cannot be run: {trouble.strerror or trouble}") from trouble
+        finally:
+            errors.handed_over()
+        self._running = running
+        try:
+            if self._closed:
                 _kill(running)
-                said = _said(errors)
-                raise OutputError(f"{self.name}: killed: not done after {self._limit_s:g} s{said}") from trouble
-            finally:
-                self._running = None
-            if running.returncode:
-                raise OutputError(f"{self.name}: {_ending(running.returncode)}{_said(errors)}")
+            running.communicate((json_text(message) + "\n").encode(), timeout=self._limit_s)
+        except subprocess.TimeoutExpired as trouble:
+            _kill(running)
+            raise OutputError(f"{self.name}: killed: not done after {self._limit_s:g} s{errors.said()}") from trouble
+        finally:
+            self._running = None
+        if running.returncode:
+            raise OutputError(f"{self.name}: {_ending(running.returncode)}{errors.said()}")
 
     def close(self) -> None:
         """Kill what runs."""
@@ -67,6 +69,48 @@ class Execute:
         running = self._running
         if running is not None:
             _signal(running)
+
+
+class _Errors:
+    """What a command says on standard error: the end of it, read through a pipe by a thread.
+
+    The thread reads until nobody holds the pipe any more, so that what the command leaves behind may go on writing;
+    nobody waits for that. Without a pipe or a thread the command runs all the same, and nothing is known of its words.
+    """
+
+    def __init__(self) -> None:
+        self.handle = subprocess.DEVNULL
+        self._end = b""
+        self._reader: threading.Thread | None = None
+        try:
+            read, write = os.pipe()
+        except OSError:
+            return
+        reader = threading.Thread(target=self._read, args=(read,), name="standard error", daemon=True)
+        try:
+            reader.start()
+        except RuntimeError:
+            os.close(read)
+            os.close(write)
+            return
+        self.handle, self._reader = write, reader
+
+    def handed_over(self) -> None:
+        """The command has the pipe now, or never will."""
+        if self._reader is not None:
+            os.close(self.handle)
+
+    def said(self) -> str:
+        """The end of what it said, on one line."""
+        if self._reader is not None:
+            self._reader.join(_LAST_WORDS_S)
+        words = " ".join(self._end.decode(errors="replace").split())
+        return f": {words}" if words else ""
+
+    def _read(self, handle: int) -> None:
+        with os.fdopen(handle, "rb", buffering=0) as pipe:
+            while some := pipe.read(65_536):
+                self._end = (self._end + some)[-_MOST_SAID:]
 
 
 def _kill(running: subprocess.Popen[bytes]) -> None:
@@ -89,11 +133,3 @@ def _signal(running: subprocess.Popen[bytes]) -> None:
 
 def _ending(code: int) -> str:
     return f"ended with exit code {code}" if code > 0 else f"ended by {signal.Signals(-code).name}"
-
-
-def _said(errors: IO[bytes]) -> str:
-    """The end of what it said, on one line."""
-    size = errors.seek(0, os.SEEK_END)
-    errors.seek(max(0, size - _MOST_SAID))
-    words = " ".join(errors.read().decode(errors="replace").split())
-    return f": {words}" if words else ""

@@ -2,13 +2,17 @@
 
 import errno
 import os
+import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from trad_array.alarm.disk import json_text
+from trad_array.alarm.disk import json_text, sync_folder
 from trad_array.errors import OutputError
+
+# The only lines that need not be on the disk at once.
+_HEARTBEAT = "trad-array/heartbeat/"
 
 
 class JsonStream:
@@ -39,7 +43,8 @@ class JsonFile:
     """Lines at the end of a file; a full one becomes FILE.1, FILE.1 becomes FILE.2, and so on, and the oldest goes.
 
     Only whole lines are in it: one that the disk cut off is taken back, one that a power cut left behind is ended. A
-    file that somebody moved away or removed is begun anew.
+    file that somebody moved away or removed is begun anew. A line that must arrive is on the disk when `send` returns;
+    heartbeats get there when the system writes them.
 
     Parameters
     ----------
@@ -54,6 +59,8 @@ class JsonFile:
         self._path = path
         self._rotate_bytes, self._rotate_files = rotate_bytes, rotate_files
         self._handle: int | None = None
+        # The name of a file that was just begun may be lost in a power cut, and the file with it.
+        self._is_new = True
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Append one line; raises `OutputError` when the disk refuses it."""
@@ -65,6 +72,8 @@ class JsonFile:
                 self._rotate()
                 handle, size = self._opened()
             self._append(handle, size, line)
+            if not str(message.get("schema")).startswith(_HEARTBEAT):
+                self._sync(handle)
         except OSError as trouble:
             self.close()
             raise OutputError(f"{self.name}: {trouble.strerror or trouble}") from trouble
@@ -82,6 +91,7 @@ class JsonFile:
             if self._path.exists() and os.path.samestat(mine, self._path.stat()):
                 return self._handle, mine.st_size
             self.close()
+        self._is_new = True
         self._handle = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
         size = os.fstat(self._handle).st_size
         if size and os.pread(self._handle, 1, size - 1) != b"\n":
@@ -96,6 +106,15 @@ class JsonFile:
                 newer.replace(older)
         if not self._rotate_files:
             self._path.unlink(missing_ok=True)
+
+    def _sync(self, handle: int) -> None:
+        """Wait until all lines are on the disk, and the name of their file is."""
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            return  # a pipe or a terminal has nothing on a disk
+        os.fsync(handle)
+        if self._is_new:
+            sync_folder(self._path.absolute().parent)
+            self._is_new = False
 
     @staticmethod
     def _append(handle: int, size: int, line: bytes) -> None:

@@ -5,9 +5,11 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from trad_array.alarm.outputs import Output
+from trad_array.alarm.outputs.clerk import Clerk
 from trad_array.alarm.store import Store
 from trad_array.alarm.store_file import utc_now
 from trad_array.alarm.store_records import kind_of
@@ -24,6 +26,7 @@ class LaneRule:
     stuck_s : s, after which an output that does not return counts as broken
     in_memory : messages; those beyond it are read from the disk again
     without_disk : messages in memory while the disk refuses them
+    disk_limit_s : s, after which what is in memory is sent although the disk does not say what waits there
     """
 
     first_retry_s: float = 1.0
@@ -32,6 +35,7 @@ class LaneRule:
     stuck_s: float = 10.0
     in_memory: int = 256
     without_disk: int = 10_000
+    disk_limit_s: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +68,29 @@ class _Item:
     seq: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What the disk says to the question of this number: the oldest of the outbox, and whether that is all of it."""
+
+    question: int
+    found: list[_Item]
+    unreadable: bool
+
+
 class Lane:
-    """Feeds one output from a thread of its own.
+    """Feeds one output from a thread of its own, which never waits for the disk but within `disk_limit_s`.
 
     Parameters
     ----------
     output : closed with the lane
     store : what must arrive is in its outbox; what waits there from before is delivered first
+    clerk : asks and tells the store; closed after the lane
     rule : limits
     """
 
-    def __init__(self, output: Output, store: Store, *, rule: LaneRule) -> None:
+    def __init__(self, output: Output, store: Store, *, clerk: Clerk, rule: LaneRule) -> None:
         self.name = output.name
-        self._output, self._store, self._rule = output, store, rule
+        self._output, self._store, self._clerk, self._rule = output, store, clerk, rule
         self._turn = threading.Condition()
         self._queue: deque[_Item] = deque()
         # Something in the outbox is not in the queue: left from before, or more than memory takes.
@@ -88,8 +102,13 @@ class Lane:
         self._delivered = self._last_done = 0
         # What must arrive and has not; counted here, so that nobody who asks waits for the disk.
         self._unsent = store.outbox_size(self.name) if store.trouble is None else 0
-        # Delivered, but still in the outbox as long as the disk refuses the note.
+        # Delivered, but still in the outbox until that is noted; and those of them of which the disk refused the note.
         self._arrived: set[int] = set()
+        self._refused_notes: set[int] = set()
+        self._question = 0
+        self._answer: _Answer | None = None
+        # A question was not answered in time and still is not: nobody waits for the disk again until it is.
+        self._overdue = False
         self._aside: list[_Item] = []
         self._aside_due = 0.0
         self._thread = threading.Thread(target=self._run, name=f"output {output.name}", daemon=True)
@@ -117,9 +136,12 @@ class Lane:
             sending = self._sending_since
             waiting = max(0, self._unsent) + sum(item.seq is None for item in self._queue)
             delivered, refused = self._delivered, len(self._aside)
+            is_over = self._finishing or self._closing
         stuck_s = 0.0 if sending is None else time.monotonic() - sending
         if reason is None and stuck_s > self._rule.stuck_s:
             reason = f"{self.name}: has not taken a message for {stuck_s:.0f} s"
+        if reason is None and not is_over and not self._thread.is_alive():
+            reason = f"{self.name}: its thread has ended"
         return OutputState(self.name, reason is None, since, reason, waiting, refused, delivered)
 
     def let_go(self, number: int) -> None:
@@ -145,6 +167,21 @@ class Lane:
         self._thread.join(0.5)
 
     def _run(self) -> None:
+        """Work until the end; a mistake, wherever it is made, is shown, and the work goes on after a pause."""
+        while True:
+            try:
+                self._work()
+                return
+            except BaseException as trouble:  # an output that calls sys.exit, too
+                mistake = OutputError(f"{self.name}: {type(trouble).__name__}: {trouble}")
+            with self._turn:
+                self._sending_since = None
+            if not self._ill(mistake, self._rule.first_retry_s):
+                return
+            with self._turn:
+                self._behind = True
+
+    def _work(self) -> None:
         pause_s = self._rule.first_retry_s
         failures = 0
         while (items := self._next()) is not None:
@@ -165,47 +202,72 @@ class Lane:
 
     def _next(self) -> list[_Item] | None:
         """What is to be sent now, and what must arrive after it; None when it is time to end."""
-        while True:
-            with self._turn:
+        with self._turn:
+            while True:
                 while not (self._queue or self._behind or self._finishing or self._closing):
                     due_s = self._aside_due - time.monotonic() if self._aside else None
                     if due_s is not None and due_s <= 0.0:
                         return []
                     self._turn.wait(due_s)
-                if self._closing or (self._finishing and not self._queue and not self._behind):
+                if self._closing:
                     return None
-                behind = self._behind
-            if behind and (items := self._from_disk()):
-                return items
-            with self._turn:
+                if self._behind and (items := self._from_disk()):
+                    return items
                 if self._queue:
                     after = (item for item in list(self._queue)[1:] if item.seq is not None)
                     return [self._queue[0], *([second] if (second := next(after, None)) else [])]
+                if self._finishing and not self._behind:
+                    return None
+                if self._behind and not self._closing:
+                    self._turn.wait(self._rule.first_retry_s)
 
     def _from_disk(self) -> list[_Item]:
         """The oldest two of the outbox; none when all of it is in memory as well, or the disk cannot be read."""
-        skip = self._arrived | {item.seq for item in self._aside}
-        with self._turn:
-            self._behind = False
-        unreadable = False
+        self._behind = False
+        answer = self._asked()
+        if answer.found and all(item.seq != answer.found[0].seq for item in self._queue):
+            self._behind = True
+            return answer.found
+        # What left memory is with the store, which writes it when the disk takes it again.
+        self._behind = self._behind or (answer.unreadable and not self._finishing)
+        return []
+
+    def _asked(self) -> _Answer:
+        """What the disk says to what waits for this output, if it says so in time."""
+        if not self._overdue:
+            self._question += 1
+            self._clerk.do(partial(self._read, self._question))
+            until = time.monotonic() + self._rule.disk_limit_s
+            while (left := until - time.monotonic()) > 0 and not self._closing:
+                if self._answer is not None and self._answer.question == self._question:
+                    return self._answer
+                self._turn.wait(left)
+            self._overdue = self._answer is None or self._answer.question != self._question
+            if not self._overdue and self._answer is not None:
+                return self._answer
+        return _Answer(self._question, [], unreadable=True)
+
+    def _read(self, question: int) -> None:
+        """Look into the outbox, in the clerk's thread; what arrived before the question was noted before it."""
         found: list[_Item] = []
+        rotten, mistake = 0, None
+        # Asked for before the outbox: what is written in between is found there.
+        unreadable = self._store.waiting > 0
+        with self._turn:
+            skip = self._arrived | {item.seq for item in self._aside}
         try:
-            # Asked for before the outbox: what is written in between is found there.
-            unreadable = self._store.waiting > 0
-            waiting = self._store.outbox(self.name, limit=2 + len(skip))
+            waiting, rotten = self._store.undelivered(self.name, limit=2 + len(skip))
             found = [_Item(message, seq) for seq, message in waiting if seq not in skip][:2]
         except StoreError:
             unreadable = True
+        except Exception as trouble:  # whatever it is, the messages in memory must go on, and a person must hear
+            unreadable, mistake = True, f"{self.name}: what waits cannot be read: {type(trouble).__name__}: {trouble}"
         with self._turn:
-            if found and all(item.seq != found[0].seq for item in self._queue):
-                self._behind = True
-                return found
-            if unreadable and not self._finishing:
-                # What left memory is with the store, which writes it when the disk takes it again.
-                self._behind = True
-                if not self._queue:
-                    self._turn.wait(self._rule.first_retry_s)
-        return []
+            self._unsent -= rotten
+            if mistake is not None:
+                self._say_ill(mistake)
+            self._answer, self._overdue = _Answer(question, found, unreadable), False
+            self._turn.notify()
 
     def _offer_past(self, first: _Item, second: _Item, trouble: OutputError) -> OutputError | None:
         """Is it the output, or this message? Set the message aside when another one is taken and it is still not."""
@@ -257,14 +319,22 @@ class Lane:
             self._queue = deque(
                 other for other in self._queue if other is not item and (item.seq is None or other.seq != item.seq)
             )
-        if item.seq is None:
-            return
+            if item.seq is not None:
+                self._arrived.add(item.seq)
+                self._clerk.do(partial(self._note, item.seq))
+
+    def _note(self, seq: int) -> None:
+        """Take a message out of the outbox, in the clerk's thread."""
         try:
-            self._store.delivered(self.name, item.seq)
-            # With this note all earlier ones are on the disk.
-            self._arrived.clear()
+            self._store.delivered(self.name, seq)
         except StoreError:
-            self._arrived.add(item.seq)
+            # It waits with the store.
+            self._refused_notes.add(seq)
+            return
+        with self._turn:
+            # With this note all earlier ones are on the disk.
+            self._arrived -= self._refused_notes | {seq}
+        self._refused_notes.clear()
 
     def _well(self) -> None:
         with self._turn:
