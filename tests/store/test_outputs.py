@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import resource
@@ -315,6 +316,41 @@ def test_an_output_that_ends_its_thread_is_shown_and_goes_on(tmp_path):
         until(lambda: wall.names == ["a"] and dispatcher.states()[0].ok)
         dispatcher.close()
         assert store.outbox_size() == 0
+
+
+def test_an_error_that_cannot_be_told_and_a_message_that_was_emptied_do_not_end_an_output(tmp_path):
+    class Odd(OutputError):
+        def __str__(self):
+            return str(1 / 0)
+
+    wall = Wall()
+    wall.refuse = lambda m: m.clear() or (_ for _ in ()).throw(Odd())
+    with Store(tmp_path) as store:
+        dispatcher = Dispatcher(store, [wall], rule=FAST)
+        dispatcher.dispatch(dict(HEARTBEAT))
+        until(lambda: not dispatcher.states()[0].ok)
+        assert dispatcher.states()[0].reason == "wall: ZeroDivisionError: division by zero"
+        dispatcher.dispatch(dict(HEARTBEAT))
+        wall.refuse = lambda m: False
+        dispatcher.dispatch(event("a"))
+        until(lambda: wall.got and wall.got[-1].get("id") == "a" and dispatcher.states()[0].ok)
+        dispatcher.close()
+
+
+def test_an_output_whose_name_holds_half_a_letter_works_like_any_other(tmp_path):
+    path = tmp_path / b"\xfc.jsonl".decode(errors="surrogateescape")
+    with Store(tmp_path / "kept") as store:
+        dispatcher = Dispatcher(store, [make_output(f"json:{path}")], rule=FAST)
+        dispatcher.dispatch(event("a"))
+        until(lambda: path.exists() and len(lines(path)) == 1 and store.outbox_size() == 0)
+        assert dispatcher.trouble is None
+        dispatcher.close()
+
+
+def test_letters_that_a_terminal_does_not_know_are_written_as_json_escapes():
+    screen = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    JsonStream("json:-", screen).send({"words": "ü 5 °C → \ufffd"})
+    assert json.loads(screen.buffer.getvalue()) == {"words": "ü 5 °C → \ufffd"}
 
 
 @pytest.mark.parametrize("behind", [False, True])

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from trad_array.alarm.store_records import whole_text
 from trad_array.errors import ConfigError
 
 
@@ -48,21 +49,22 @@ def make_output(
     from trad_array.alarm.outputs.execute import Execute
     from trad_array.alarm.outputs.json_lines import JsonFile, standard_output
 
+    name = whole_text(text)
     kind, _, rest = text.partition(":")
     if kind == "json" and rest == "-":
-        return standard_output(text)
+        return standard_output(name)
     if kind == "json" and rest:
         path = Path(rest)
         if path.is_dir() or not path.absolute().parent.is_dir():
-            raise ConfigError(f"{text}: expected a file in a folder that exists, found none")
-        return JsonFile(text, path, rotate_bytes=rotate_bytes, rotate_files=rotate_files)
+            raise ConfigError(f"{name}: expected a file in a folder that exists, found none")
+        return JsonFile(name, path, rotate_bytes=rotate_bytes, rotate_files=rotate_files)
     if kind == "exec" and rest.strip():
         try:
             command = shlex.split(rest)
         except ValueError as trouble:
-            raise ConfigError(f"{text}: expected a command: {trouble}") from trouble
-        return Execute(text, command, limit_s=limit_s)
-    raise ConfigError(f"{text}: expected json:-, json:FILE or exec:COMMAND")
+            raise ConfigError(f"{name}: expected a command: {trouble}") from trouble
+        return Execute(name, command, limit_s=limit_s)
+    raise ConfigError(f"{name}: expected json:-, json:FILE or exec:COMMAND")
 
 
 __all__ = ["Output", "make_output"]

@@ -1,6 +1,7 @@
 """One JSON object a line: on a stream, or at the end of a file that is rotated."""
 
 import errno
+import json
 import os
 import stat
 import sys
@@ -25,7 +26,11 @@ class JsonStream:
     def send(self, message: Mapping[str, Any]) -> None:
         """Write one line; raises `OutputError` when nobody reads any more."""
         try:
-            self._stream.write(json_text(message) + "\n")
+            try:
+                self._stream.write(json_text(message) + "\n")
+            except UnicodeEncodeError:
+                # A terminal that does not know all letters; JSON has a way to write them without.
+                self._stream.write(json.dumps(message, allow_nan=False) + "\n")
             self._stream.flush()
         except (OSError, ValueError) as trouble:
             raise OutputError(f"{self.name}: {getattr(trouble, 'strerror', None) or trouble}") from trouble

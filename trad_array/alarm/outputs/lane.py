@@ -62,10 +62,11 @@ class OutputState:
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """A message, and its number in the store when it must arrive."""
+    """A message, its number in the store when it must arrive, and what it was before an output had it in its hands."""
 
     message: Mapping[str, Any]
     seq: int | None
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ class Lane:
             self._unsent += seq is not None
             if seq is not None and seq <= self._last_done:
                 return  # it was read from the disk in between
-            self._queue.append(_Item(message, seq))
+            self._queue.append(_Item(message, seq, kind_of(message)))
             self._hurry = self._hurry or message.get("level") == "alarm"
             if self._reason is not None or len(self._queue) > self._rule.in_memory:
                 self._make_room()
@@ -172,7 +173,7 @@ class Lane:
             try:
                 self._work()
                 return
-            except BaseException as trouble:  # an output that calls sys.exit, too
+            except Exception as trouble:  # whatever it is, a silent end would be worse
                 mistake = OutputError(f"{self.name}: {type(trouble).__name__}: {trouble}")
             with self._turn:
                 self._sending_since = None
@@ -300,7 +301,7 @@ class Lane:
             self._output.send(item.message)
         except OutputError as trouble:
             return trouble
-        except Exception as trouble:  # an output of somebody else: its mistakes must not end the thread unseen
+        except BaseException as trouble:  # an output of somebody else: its mistakes, sys.exit too, end no thread
             return OutputError(f"{self.name}: {type(trouble).__name__}: {trouble}")
         finally:
             with self._turn:
@@ -361,8 +362,8 @@ class Lane:
 
     def _make_room(self) -> None:
         """Of what may be lost only the newest of each kind stays; what is on the disk is read from there again."""
-        newest = {kind_of(item.message): item for item in self._queue if item.seq is None}
-        queue = [item for item in self._queue if item.seq is not None or newest[kind_of(item.message)] is item]
+        newest = {item.kind: item for item in self._queue if item.seq is None}
+        queue = [item for item in self._queue if item.seq is not None or newest[item.kind] is item]
         must = [item for item in queue if item.seq is not None]
         on_disk = self._store.waiting == 0
         if len(must) > (self._rule.in_memory if on_disk else self._rule.without_disk):
