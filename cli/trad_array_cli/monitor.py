@@ -202,7 +202,8 @@ class _Shown:
         except (OSError, ValueError) as trouble:
             # What is still in the buffers goes nowhere, or it would be tried again at the end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            say(f"standard output: nobody reads the lines any more, the watch goes on: {trouble}")
+            why = getattr(trouble, "strerror", None) or str(trouble)
+            say(f"standard output: lines cannot be written any more, the watch goes on: {why}")
 
 
 @contextmanager

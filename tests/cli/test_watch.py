@@ -30,7 +30,7 @@ def test_a_watch_goes_on_when_nobody_reads_its_lines(two_vents, tmp_path):
     _, said = running.communicate(timeout=60)
     assert running.returncode == 0
     assert said.splitlines()[-2:] == [
-        "standard output: nobody reads the lines any more; the watch goes on",
+        "standard output: lines cannot be written any more, the watch goes on: Broken pipe",
         "heard 10.0 s, alarms: 2",
     ]
     assert '"end_s": 7.' in (tmp_path / "told.jsonl").read_text()
