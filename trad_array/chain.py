@@ -100,6 +100,13 @@ class Chain:
         """Longest time from an onset to its map: a frame, and the localization window."""
         return self.window.window_s + self.features.n_fft / self.features.fs
 
+    @property
+    def memory(self) -> int:
+        """Samples of the past that a detection still to come may ask for."""
+        spec = self.features
+        lag = max(self.hearing.events.lag_frames * spec.hop, self.hearing.faint_rule.lag)
+        return self.window.pre_roll(spec.fs) + spec.n_fft + lag
+
     def with_events(self, events: EventRule) -> "Chain":
         """The same chain with another rule about which stretches are events."""
         return replace(self, hearing=replace(self.hearing, events=events))
@@ -127,7 +134,7 @@ class Chain:
         watched = tuple(d for d in heard.detections if self.hearing.events.window(d) is None)
         watch = begin(state.watch, watched, heard.ended, rule=self.window, fs=fs)
         watch, later = plan(watch, until=block.end, watch=self.watch, rule=self.window, fs=fs)
-        ring, cuts = cut_step(state.ring, block, windows + later, keep=self._keep())
+        ring, cuts = cut_step(state.ring, block, windows + later, keep=self.memory)
         faint = take_up(state.faint, candidates, heard.faint_ended)
         judged = self._judged(watch, faint, heard.detections, cuts)
         watch, ended = finished(judged.watch, heard_until=block.end)
@@ -153,12 +160,6 @@ class Chain:
         fresh, after = self.step(fresh, replace(block, lost=0))
         heard = join_heard([replace(before.heard, faults=(*before.heard.faults, gap)), after.heard])
         return fresh, StepOutput(heard, before.placed + after.placed, before.maps + after.maps)
-
-    def _keep(self) -> int:
-        """Samples of the past that a detection still to come may ask for."""
-        spec = self.features
-        lag = max(self.hearing.events.lag_frames * spec.hop, self.hearing.faint_rule.lag)
-        return self.window.pre_roll(spec.fs) + spec.n_fft + lag
 
     def _windows(self, detections: tuple[Detection, ...]) -> tuple[Window, ...]:
         """What the localizer shall hear of each detection."""

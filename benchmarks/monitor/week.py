@@ -29,7 +29,7 @@ from trad_array.chain import make_chain
 from trad_array.events import Origin
 from trad_array.monitor.keeper import Keeper, Provenance
 from trad_array.monitor.runner import Surroundings, run_watch
-from trad_array.monitor.watch import Watch, WatchState
+from trad_array.monitor.watch import Watch, WatchOutput, WatchState
 from trad_array_geometry import load_layout
 
 HOUR_S, DAY_S = 3_600.0, 86_400.0
@@ -92,8 +92,8 @@ def watched(*, hours: float, seed: int) -> dict[str, object]:
     looks: list[tuple[float, float]] = []
     levels: dict[str, int] = {}
 
-    def on_step(state: WatchState, output: object) -> None:
-        for message in output.messages:  # type: ignore[attr-defined]
+    def on_step(state: WatchState, output: WatchOutput) -> None:
+        for message in output.messages:
             key = message["level"] if message["schema"].startswith("trad-array/event/") else message["schema"]
             levels[key] = levels.get(key, 0) + 1
         if state.now_s >= _LOOK_H * HOUR_S * (len(looks) + 1):

@@ -109,6 +109,33 @@ def test_a_clip_is_heard_again_as_it_was_also_through_the_resampler(vent, fs):
     assert of("event", heard) == of("event", messages)
 
 
+@pytest.mark.parametrize(
+    ("before_s", "spans_s"),
+    [
+        (0.0, ((12.0, 14.0),)),  # no pre-roll asked for
+        (5.0, ((6.0, 7.0), (10.5, 12.0))),  # the array was busy until shortly before the second
+        (5.0, ((6.0, 7.0), (12.5, 14.0))),
+        (5.0, ((2.0, 3.0),)),  # soon after the beginning
+    ],
+)
+def test_a_clip_is_heard_again_as_it_was_or_has_no_replay(hiss, before_s, spans_s):
+    samples = hiss.recording(LAYOUT, LAYOUT.cells[5], seconds=17.0, spans_s=spans_s).samples
+    samples = np.round(samples * 32_767).astype(np.int16)
+    watch = replace(make_watch(), clips=ClipRule(before_s=before_s))
+    messages, sounded = watched(watch, pieces(samples, 16_000, 1_600))
+    assert len(sounded) == len(spans_s)
+    assert any(found.replay is not None for found in sounded)
+    for found in sounded:
+        if found.replay is None:
+            continue
+        clip = np.concatenate(list(found.clip.stretches()), axis=1)
+        stream = (replace(p, received_s=None) for p in pieces(clip, 16_000, 777, first=found.replay.clip_start))
+        again = replace(watch, origin=found.replay.origin)
+        heard, _ = watched(again, stream, again.start_at(found.replay))
+        told, same = ([e for e in of("event", m) if e["id"] == found.clip.event] for m in (messages, heard))
+        assert same == told
+
+
 def test_a_clip_with_a_gap_in_it_is_heard_again_with_the_gap(vent, tmp_path):
     watch, samples = make_watch(), vent()
     before = pieces(samples[:, : 13 * 16_000], 16_000, 1_600)

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,11 +14,12 @@ from trad_array.errors import StoreError
 Result = TypeVar("Result")
 
 
-class StoreView:
+class StoreView(ABC):
     """Questions to a store; whoever holds the open file says how they are asked."""
 
+    @abstractmethod
     def _read(self, ask: Callable[[sqlite3.Connection], Result]) -> Result:
-        raise NotImplementedError
+        """Ask the open file; raises `StoreError`."""
 
     def value(self, key: str, default: Any = None) -> Any:
         """The value kept under a key; the default when there is none. Raises `StoreError`."""

@@ -30,11 +30,13 @@ class Moment:
 
     at : samples at the rate of the model, first sample of the first frame after it
     quiet : no event was on or beginning, and no sound too faint for one was followed
+    fresh : nothing was heard before it; the stream, or what follows a gap, begins there
     floor, live : what was learned until then
     """
 
     at: int
     quiet: bool
+    fresh: bool
     floor: FloorState
     live: LiveState
 
@@ -48,7 +50,8 @@ def moment_of(chain: Chain, state: ChainState) -> Moment:
         or bool(state.watch.sounds or state.faint.candidates or state.faint.events or state.ring.waiting)
     )
     at = hearing.carry_start - int(hearing.tick.shape[1]) * chain.features.hop
-    return Moment(at, not busy, hearing.floor, hearing.live)
+    fresh = not state.ring.chunks or state.ring.start == at
+    return Moment(at, not busy, fresh, hearing.floor, hearing.live)
 
 
 def state_at(chain: Chain, moment: Moment) -> ChainState:
@@ -81,6 +84,7 @@ class Replay:
             "schema": SCHEMA,
             "at": self.moment.at,
             "quiet": self.moment.quiet,
+            "fresh": self.moment.fresh,
             "ticks": self.moment.floor.ticks,
             "clip_start": self.clip_start,
             "capture_fs": self.capture_fs,
@@ -101,7 +105,8 @@ def read_replay(path: Path) -> Replay:
             words, level, live = json.loads(str(stored["words"])), stored["level"], stored["live"]
         if words["schema"] != SCHEMA:
             raise ConfigError(f"{path}: expected {SCHEMA}, found {words['schema']}")
-        moment = Moment(int(words["at"]), bool(words["quiet"]), FloorState(level, int(words["ticks"])), LiveState(live))
+        floor, live = FloorState(level, int(words["ticks"])), LiveState(live)
+        moment = Moment(int(words["at"]), bool(words["quiet"]), bool(words["fresh"]), floor, live)
         started = words["started_at"]
         origin = Origin(words["source"], words["model"], None if started is None else datetime.fromisoformat(started))
         return Replay(moment, int(words["clip_start"]), int(words["capture_fs"]), origin, words["layout"])

@@ -26,6 +26,7 @@ from trad_array.monitor.watch import (
     WatchOutput,
     WatchState,
     array_json,
+    started_at,
     watch_act,
     watch_finish,
     watch_step,
@@ -202,10 +203,9 @@ class _Loop:
 
 def status_json(watch: Watch, state: WatchState) -> dict[str, Any]:
     """The state of a watch, what its array hears, and how its microphones are."""
-    started_at = watch.origin.started_at or state.clock.started_at
     return {
         **state_json(state.alarm, state.now_s),
-        **When(state.now_s, started_at).fields,
+        **When(state.now_s, started_at(watch, state)).fields,
         "array": array_json(watch, state),
         "health": health_json(watch.health, state.health),
         "layout": watch.chain.layout.id,

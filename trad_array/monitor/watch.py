@@ -6,6 +6,7 @@ and a test on a virtual clock go the same way. `trad_array.monitor.runner` holds
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -148,18 +149,8 @@ def watch_step(
     clips, complete = clip_step(watch.clips, state.clips, piece)
     rate, blocks = to_rate_step(watch.rate, state.rate, piece)
     state = replace(state, clock=clock, clips=clips, rate=rate, heard_s=now_s, now_s=max(now_s, state.now_s))
-    heard: list[StepOutput] = []
-    for block in blocks:
-        if block.start < state.from_sample:
-            block = replace(block, samples=block.samples[:, state.from_sample - block.start :], start=state.from_sample)
-        if not block.samples.shape[1]:
-            continue
-        block = _without(watch, block, state.alarm.disabled_names("mic"))
-        before = state.chain or watch.chain.start(at=block.start)
-        chain, step = watch.chain.step(before, block)
-        state = replace(state, chain=chain, moments=_remembered(watch, state, chain))
-        heard.append(step)
-    state, output = _judged(watch, state, piece, tuple(heard), machine, ())
+    state, heard = _heard(watch, state, blocks)
+    state, output = _judged(watch, state, piece, heard, machine, ())
     state, sounded = _sounded(watch, state, complete)
     return state, replace(output, sounded=sounded)
 
@@ -171,17 +162,30 @@ def watch_act(watch: Watch, state: WatchState, action: Action) -> tuple[WatchSta
 
 def watch_finish(watch: Watch, state: WatchState, *, machine: Machine | None) -> tuple[WatchState, WatchOutput]:
     """The stream has ended: events that are on are ended, and their sound is what there is of it."""
-    heard: list[StepOutput] = []
-    for block in to_rate_finish(watch.rate, state.rate):
-        chain, step = watch.chain.step(state.chain or watch.chain.start(at=block.start), block)
-        state = replace(state, chain=chain)
-        heard.append(step)
+    state, heard = _heard(watch, state, to_rate_finish(watch.rate, state.rate))
     if state.chain is not None:
-        heard.append(watch.chain.finish(state.chain))
-    state, output = _judged(watch, state, None, tuple(heard), machine, ())
+        heard += (watch.chain.finish(state.chain),)
+    state, output = _judged(watch, state, None, heard, machine, ())
     clips, complete = clip_finish(state.clips)
     state, sounded = _sounded(watch, replace(state, clips=clips, chain=None), complete)
     return state, replace(output, sounded=sounded)
+
+
+def _heard(watch: Watch, state: WatchState, blocks: tuple[Block, ...]) -> tuple[WatchState, tuple[StepOutput, ...]]:
+    """Blocks through the chain, without what was only there for the resampler and without disabled microphones."""
+    heard: list[StepOutput] = []
+    for block in blocks:
+        if block.start < state.from_sample:
+            block = replace(block, samples=block.samples[:, state.from_sample - block.start :], start=state.from_sample)
+        if not block.samples.shape[1]:
+            continue
+        block = _without(watch, block, state.alarm.disabled_names("mic"))
+        before = state.chain or watch.chain.start(at=block.start)
+        moments = state.moments or (moment_of(watch.chain, before),)
+        chain, step = watch.chain.step(before, block)
+        state = replace(state, chain=chain, moments=_remembered(watch, moments, chain))
+        heard.append(step)
+    return state, tuple(heard)
 
 
 def _judged(
@@ -194,12 +198,12 @@ def _judged(
 ) -> tuple[WatchState, WatchOutput]:
     """Events, faults and actions to levels and messages."""
     source, fs = watch.origin.source, watch.chain.features.fs
-    started_at = watch.origin.started_at or state.clock.started_at
+    began = started_at(watch, state)
     state, events = _events(watch, state, heard)
     messages: list[Message] = [event_json(event, watch.chain, state.origins[event.detection.onset]) for event in events]
     for output in heard:
         messages += [
-            notice_json(fault, watch.chain.layout, fs=fs, source=source, started_at=started_at)
+            notice_json(fault, watch.chain.layout, fs=fs, source=source, started_at=began)
             for fault in output.heard.faults
         ]
     sounds = tuple(sound_of(event, watch.chain, state.origins[event.detection.onset]) for event in events)
@@ -208,17 +212,15 @@ def _judged(
         watch.alarm, state.alarm, now_s=state.now_s, sounds=sounds, faults=faults, actions=actions
     )
     for change in changes:
-        message = change_json(change, watch.chain.layout, source=source, started_at=started_at)
+        message = change_json(change, watch.chain.layout, source=source, started_at=began)
         messages += [] if message is None else [message]
     if changes:
-        messages.append(state_message(alarm, changes, now_s=state.now_s, source=source, started_at=started_at))
+        messages.append(state_message(alarm, changes, now_s=state.now_s, source=source, started_at=began))
     state = replace(state, health=health, alarm=alarm)
     if state.now_s >= state.beat_s:
         state = replace(state, beat_s=state.now_s + watch.heartbeat_s)
         messages.append(
-            heartbeat_json(
-                alarm, now_s=state.now_s, source=source, started_at=started_at, array=array_json(watch, state)
-            )
+            heartbeat_json(alarm, now_s=state.now_s, source=source, started_at=began, array=array_json(watch, state))
         )
     over = {event.detection.onset for event in events if event.state == "end"}
     origins = {onset: origin for onset, origin in state.origins.items() if onset not in over}
@@ -232,7 +234,7 @@ def _events(watch: Watch, state: WatchState, heard: tuple[StepOutput, ...]) -> t
         told, events = event_step(state.told, output)
         state = replace(state, told=told)
         found += events
-    now = replace(watch.origin, started_at=watch.origin.started_at or state.clock.started_at)
+    now = replace(watch.origin, started_at=started_at(watch, state))
     for event in found:
         onset = event.detection.onset
         if onset not in state.origins:
@@ -271,22 +273,26 @@ def _captured(watch: Watch, sample: int) -> int:
     return sample * watch.rate.fs_in // watch.rate.fs_out
 
 
-def _remembered(watch: Watch, state: WatchState, chain: ChainState) -> tuple[Moment, ...]:
+def _remembered(watch: Watch, moments: tuple[Moment, ...], chain: ChainState) -> tuple[Moment, ...]:
     """Moments as far back as a clip may begin."""
     moment = moment_of(watch.chain, chain)
-    if state.moments and state.moments[-1].at == moment.at:
-        return state.moments
+    if moments[-1].at == moment.at:
+        return moments
     reach = round((watch.clips.before_s + watch.clips.late_s + 2.0) * watch.chain.features.fs)
-    kept = tuple(m for m in state.moments if m.at >= moment.at - reach)
+    kept = tuple(m for m in moments if m.at >= moment.at - reach)
     return (*kept, moment)
 
 
 def _moment_before(watch: Watch, moments: tuple[Moment, ...], onset: int) -> Moment | None:
-    """The last quiet moment that leaves all of the pre-roll; the first there is when the stream is younger."""
-    quiet = [moment for moment in moments if moment.quiet and moment.at <= onset]
+    """The last moment that leaves all of the pre-roll, or else the first there is, from which all is heard the same.
+
+    That takes quiet, and all the sound between it and the onset that the chain remembers there.
+    """
+    reach = onset - watch.chain.memory
+    exact = [m for m in moments if m.quiet and (m.at <= reach or (m.fresh and m.at <= onset))]
     latest = onset - round(watch.clips.before_s * watch.chain.features.fs)
-    early = [moment for moment in quiet if moment.at <= latest]
-    return early[-1] if early else next(iter(quiet), None)
+    early = [moment for moment in exact if moment.at <= latest]
+    return early[-1] if early else next(iter(exact), None)
 
 
 def _sounded(watch: Watch, state: WatchState, complete: tuple[Clip, ...]) -> tuple[WatchState, tuple[Sounded, ...]]:
@@ -300,6 +306,11 @@ def _sounded(watch: Watch, state: WatchState, complete: tuple[Clip, ...]) -> tup
             needed = Replay(moment, clip.start, watch.rate.fs_in, origin, watch.chain.layout.id)
         found.append(Sounded(clip, needed))
     return replace(state, replays=replays), tuple(found)
+
+
+def started_at(watch: Watch, state: WatchState) -> datetime | None:
+    """When sample 0 was heard, as far as that is known."""
+    return watch.origin.started_at or state.clock.started_at
 
 
 def array_json(watch: Watch, state: WatchState) -> dict[str, Any]:
