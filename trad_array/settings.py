@@ -9,12 +9,15 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from trad_array.errors import ConfigError
 from trad_array_geometry.tables import Table
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 _SAYS = "says"
 
 
@@ -56,7 +59,7 @@ def changed(settings: T, changes: Mapping[str, Any]) -> T:
     for path, value in changes.items():
         name, _, rest = path.partition(".")
         inner = changed(getattr(settings, name), {rest: value}) if rest else value
-        settings = replace(settings, **{name: inner})  # type: ignore[type-var]
+        settings = replace(settings, **{name: inner})
     return settings
 
 

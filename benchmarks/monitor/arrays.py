@@ -107,7 +107,12 @@ def part(settings: Settings) -> Part:
         one(f"{name}: memory of each", (found["memory_mb"] - found["before_mb"]) / ARRAYS, unit="MB", n=ARRAYS),
         one(f"{name}: memory of the process", found["memory_mb"], unit="MB"),
         one(f"{name}: late at most", found["late_s"], unit="s"),
-        one("arrays that one core carries in real time", float(int(100.0 / each)), unit="arrays", better="higher"),
+        one(
+            "arrays that one core carries in real time, extrapolated from 32",
+            float(int(100.0 / each)),
+            unit="arrays",
+            better="higher",
+        ),
     ]
     table = "\n".join(rows.lines(results))
     return Part(f"## Many arrays\n\n{_TEXT}\n\n{table}", tuple(results))

@@ -130,7 +130,9 @@ def part(settings: Settings) -> Part:
     results = [
         one(f"simulated {form}, replay: speed", speed, unit="x real time", goal=300, better="higher"),
         rows.Row(
-            f"simulated {form}, replay: growth of resident memory", last - first, "MB", 2, "lower", len(memory),
+            # The goal is that of a week; a day that stays below it has not reached it.
+            f"simulated {form}, replay: growth of resident memory", last - first, "MB", 2 if settings.full else None,
+            "lower", len(memory),
             min(memory) - first, max(memory) - first,
         ),
         one(f"simulated {form}, replay: resident memory at the end", last, unit="MB", n=n),

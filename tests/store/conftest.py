@@ -1,11 +1,15 @@
 """Captured sound and messages for the tests of what keeps and what tells."""
 
+import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from trad_array.audio.captured import Captured
+
+HEARTBEAT = {"schema": "trad-array/heartbeat/1"}
 
 
 def noise(rng: np.random.Generator, n_mics: int, n: int, *, kind: str = "int16") -> np.ndarray:
@@ -35,3 +39,14 @@ def event(name: str, *, level: str = "alarm", **fields: Any) -> dict[str, Any]:
 def fault(code: str, **fields: Any) -> dict[str, Any]:
     """The least that is a message of a fault."""
     return {"schema": "trad-array/fault/1", "code": code, **fields}
+
+
+def until(condition, seconds=5.0):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.002)
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
