@@ -169,12 +169,11 @@ class SpectralEngine:
             self.blurs.kernels,
             self.blurs.n_taps,
             self.blurs.weights,
-            layout.cells[:, None, :] + heights[None],
+            layout.cells[None] + heights[:, None],
             layout.mics[None] + wrong.mic_m * draws.away[used][:, slots],
             -wrong.skew_s * draws.late[used][:, slots] * rate,
-            shares / shares.sum(),
+            np.outer(self.air_weights, shares / shares.sum()).ravel(),
             rate / self.speeds[(draws.warm[used] > 0).astype(np.intp)],
-            self.air_weights,
             out,
         )
         return out
