@@ -71,7 +71,9 @@ class Bank:
         """Rows of the guard points inside the room."""
         return self.sources.guard_rows
 
-    def responses(self, rows: Sequence[int] | NDArray[np.intp], points: Sequence[int]) -> NDArray[np.float32]:
+    def responses(
+        self, rows: Sequence[int] | NDArray[np.intp], points: Sequence[int] | NDArray[np.intp]
+    ) -> NDArray[np.float32]:
         """Responses from sources to points, the losses of the boxes applied; shape (n_rows, n_points, n).
 
         Raises
@@ -79,7 +81,7 @@ class Bank:
         StoreError
             If a file of the bank is gone.
         """
-        at, chosen = np.asarray(rows, dtype=np.intp), list(points)
+        at, chosen = np.asarray(rows, dtype=np.intp), [int(point) for point in points]
         found = np.empty((len(at), len(chosen), self.n), dtype=np.float32)
         for k, point in enumerate(chosen):
             found[:, k] = _stored(self.folder / _point_file(self.points[point]))[at]
