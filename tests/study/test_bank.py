@@ -1,5 +1,6 @@
 """The response bank: what a response is, that it does not depend on its company, and what happens to files."""
 
+import multiprocessing
 from dataclasses import replace
 
 import numpy as np
@@ -87,11 +88,30 @@ def test_a_response_does_not_depend_on_the_number_of_processes(small_site, small
     seen = []
     one = opened(small_site, small_points, tmp_path / "one")
     two = opened(
-        small_site, small_points, tmp_path / "two", workers=2, progress=lambda done, of: seen.append((done, of))
+        small_site,
+        small_points,
+        tmp_path / "two",
+        workers=2,
+        batch=2,
+        progress=lambda done, of: seen.append((done, of)),
     )
     assert np.array_equal(everything(one), everything(two))
     assert one.digest == two.digest
     assert seen[-1] == (6, 6)
+
+
+def test_a_process_that_dies_is_one_line_and_what_is_done_is_kept(small_site, small_points, tmp_path):
+    def kill_all(*_):
+        for child in multiprocessing.active_children():
+            child.kill()
+
+    with pytest.raises(StoreError, match="a process that made responses has ended; what it finished is kept"):
+        opened(small_site, small_points, tmp_path, workers=2, batch=1, progress=kill_all)
+    made = []
+    bank = opened(small_site, small_points, tmp_path, progress=lambda *k: made.append(k))
+    assert 1 <= made[-1][1] < 6
+    whole = opened(small_site, small_points, tmp_path / "whole")
+    assert np.array_equal(everything(bank), everything(whole))
 
 
 def test_other_seed_other_tail_same_reflections(small_site, small_points, tmp_path, points_at):
