@@ -140,7 +140,7 @@ class Cluster:
 
 
 def executor_for(*, workers: int | None = None, scheduler: str | None = None, tasks: int) -> Executor:
-    """The cluster of that address, or else as many processes as asked for, or as there are cores; no more than tasks."""
+    """The cluster of that address, or as many processes as asked for or as there are cores; no more than tasks."""
     if scheduler is not None:
         return Cluster(scheduler)
     wanted = min(workers or cores(), max(tasks, 1))
