@@ -130,7 +130,7 @@ class Cluster:
             ]
             by_key = {future.key: task for future, task in zip(futures, tasks, strict=True)}
             try:
-                for future in distributed.as_completed(futures):
+                for future in distributed.as_completed(futures, loop=client.loop):
                     yield _gathered(distributed, future, by_key[future.key])
                     future.release()
             finally:
