@@ -174,46 +174,54 @@ def likelihoods(
 
 
 @jit
+def multiply_in(table: Floats, steps: NDArray[np.int32], shift: int, products: NDArray[np.float64]) -> None:
+    """Multiply each product by the likelihood at its step, to the nearest of the coarser ones."""
+    half = np.int32((1 << shift) >> 1)
+    for k in range(len(products)):
+        products[k] *= table[(steps[k] + half) >> np.int32(shift)]
+
+
+@jit
 def best_cell(
     tables: Floats,
     shifts: NDArray[np.intp],
     scale_weights: NDArray[np.float64],
     distances: NDArray[np.float64],
-    height_weights: NDArray[np.float64],
+    weights: NDArray[np.float64],
     steps_per_m: NDArray[np.float64],
-    air_weights: NDArray[np.float64],
     offsets: NDArray[np.float64],
     halves: NDArray[np.intp],
+    steps: NDArray[np.int32],
+    products: NDArray[np.float64],
 ) -> int:
     """The cell with the largest sum over hypotheses of products over pairs; `robust.cell_evidence`.
 
-    tables : (n_pairs, n_scales, n_fine), 3 scales; distances : (n_cells, n_heights, n_mics), m
-    steps_per_m : (n_air,), fine steps; offsets : (n_pairs,), fine steps, of the channels
-    halves : (n_pairs,), fine step of lag 0
+    tables : (n_pairs, n_scales, n_fine); distances : (n_mics, n_heights * n_cells), m
+    weights : (n_air * n_heights,); steps_per_m : (n_air,), fine steps
+    offsets : (n_pairs,), fine steps, of the channels; halves : (n_pairs,), fine step of lag 0
+    steps, products : (n_air * n_heights * n_cells,) and (n_scales, the same), scratch
     """
-    n_cells, n_heights, n_mics = distances.shape
+    n_mics, n_places = distances.shape
+    n_cells = n_places * len(steps_per_m) // len(weights)
+    products[:] = 1.0
+    pair = 0
+    for i in range(n_mics):
+        for j in range(i + 1, n_mics):
+            middle, last = np.float32(offsets[pair] + halves[pair] + 0.5), np.int32(2 * halves[pair])
+            for air in range(len(steps_per_m)):
+                per_m = np.float32(steps_per_m[air])
+                for k in range(n_places):
+                    path = np.float32(distances[i, k] - distances[j, k])
+                    steps[air * n_places + k] = min(max(np.int32(path * per_m + middle), np.int32(0)), last)
+            for scale in range(len(shifts)):
+                multiply_in(tables[pair, scale], steps, shifts[scale], products[scale])
+            pair += 1
     best, named = -1.0, 0
-    s0, s1, s2 = shifts[0], shifts[1], shifts[2]
-    # To the nearest of the coarser steps.
-    r0, r1, r2 = (1 << s0) >> 1, (1 << s1) >> 1, (1 << s2) >> 1
     for cell in range(n_cells):
         total = 0.0
-        for height in range(n_heights):
-            for air in range(len(steps_per_m)):
-                steps = steps_per_m[air]
-                a, b, c = 1.0, 1.0, 1.0
-                pair = 0
-                for i in range(n_mics):
-                    for j in range(i + 1, n_mics):
-                        path = distances[cell, height, i] - distances[cell, height, j]
-                        at = int(path * steps + offsets[pair] + halves[pair] + 0.5)
-                        at = min(max(at, 0), 2 * halves[pair])
-                        a *= tables[pair, 0, (at + r0) >> s0]
-                        b *= tables[pair, 1, (at + r1) >> s1]
-                        c *= tables[pair, 2, (at + r2) >> s2]
-                        pair += 1
-                weight = height_weights[height] * air_weights[air]
-                total += weight * (scale_weights[0] * a + scale_weights[1] * b + scale_weights[2] * c)
+        for scale in range(len(shifts)):
+            for k in range(len(weights)):
+                total += scale_weights[scale] * weights[k] * products[scale, k * n_cells + cell]
         if total > best:
             best, named = total, cell
     return named
@@ -237,9 +245,8 @@ def name_cells(
     cells_m: NDArray[np.float64],
     mics_m: NDArray[np.float64],
     late_steps: NDArray[np.float64],
-    height_weights: NDArray[np.float64],
+    weights: NDArray[np.float64],
     steps_per_m: NDArray[np.float64],
-    air_weights: NDArray[np.float64],
     out: NDArray[np.intp],
 ) -> None:
     """Names of the cells of a batch of events.
@@ -248,8 +255,9 @@ def name_cells(
     pair_halves, pair_limits : (n_pairs,), coarse steps to either side that are looked at, fine steps of a sound
     taps : (n_taps, longest table); turn_* : carrier, lag 0 at pair_halves.max() * FINE
     kernels : (n_pairs, n_scales, most_taps); n_taps : (n_pairs, n_scales)
-    cells_m : (n_cells, n_heights, 3); mics_m : (n_events, n_mics, 3), as the layout file says
+    cells_m : (n_heights, n_cells, 3); mics_m : (n_events, n_mics, 3), as the layout file says
     late_steps : (n_events, n_mics), fine steps, channel delays of the file; steps_per_m : (n_events, n_air)
+    weights : (n_air * n_heights,)
     """
     n_pairs, n_mics = len(pair_halves), mics_m.shape[1]
     n_fine = (2 * pair_halves.max() + 1) * FINE
@@ -264,7 +272,10 @@ def name_cells(
     held = np.empty((2, n_fine + FINE * taps.shape[0]), np.float32)
     noise, tops = np.empty(n_pairs), np.empty(n_pairs)
     offsets, halves = np.empty(n_pairs), pair_halves * FINE
-    distances = np.empty((cells_m.shape[0], cells_m.shape[1], n_mics))
+    n_heights, n_cells = cells_m.shape[:2]
+    distances = np.empty((n_mics, n_heights * n_cells))
+    steps = np.empty(steps_per_m.shape[1] * n_heights * n_cells, np.int32)
+    products_of = np.empty((len(shifts), len(steps)))
     for event in range(len(products)):
         pair = 0
         for i in range(n_mics):
@@ -301,13 +312,22 @@ def name_cells(
                 scratch,
                 tables[pair],
             )
-        for cell in range(cells_m.shape[0]):
-            for k in range(cells_m.shape[1]):
+        for k in range(n_heights):
+            for cell in range(n_cells):
                 for i in range(n_mics):
-                    dx = cells_m[cell, k, 0] - mics_m[event, i, 0]
-                    dy = cells_m[cell, k, 1] - mics_m[event, i, 1]
-                    dz = cells_m[cell, k, 2] - mics_m[event, i, 2]
-                    distances[cell, k, i] = math.sqrt(dx * dx + dy * dy + dz * dz)
+                    dx = cells_m[k, cell, 0] - mics_m[event, i, 0]
+                    dy = cells_m[k, cell, 1] - mics_m[event, i, 1]
+                    dz = cells_m[k, cell, 2] - mics_m[event, i, 2]
+                    distances[i, k * n_cells + cell] = math.sqrt(dx * dx + dy * dy + dz * dz)
         out[event] = best_cell(
-            tables, shifts, scale_weights, distances, height_weights, steps_per_m[event], air_weights, offsets, halves
+            tables,
+            shifts,
+            scale_weights,
+            distances,
+            weights,
+            steps_per_m[event],
+            offsets,
+            halves,
+            steps,
+            products_of,
         )
