@@ -2,7 +2,6 @@
 
 import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,9 @@ from trad_array.study.bank import bank_digest, folder_of, missing_points, point_
 from trad_array.study.calibrated import known_aim
 from trad_array.study.noise import NOISE_S, noise_file
 from trad_array.study.records import Study
+from trad_array.study.results import read_shard
 from trad_array.study.sources import Sources, sources_of
+from trad_array.study.tasks import DETECTION, Task, tasks_of
 
 # Conditions at which the engines are compared with each other in every run of the spectral one.
 AGREEMENT_CONDITIONS = 10
@@ -58,7 +59,8 @@ class Plan:
 
     rooms : one for each reverberation time
     layouts, points, cells : numbers
-    shards, events : of localization, each lost microphone counted; sounds : of detection
+    shards, shards_kept : number, and those that the run folder has
+    events : of localization that are missing, each lost microphone counted; sounds : of detection
     response_s, noise_s, event_s, detection_s, agreement_s, other_s : s of CPU time, estimated
     workers : processes that share it
     cache_bytes, run_bytes : that will be written to the two folders; cache_free, run_free : bytes free there
@@ -70,6 +72,7 @@ class Plan:
     points: int
     cells: int
     shards: int
+    shards_kept: int
     events: int
     sounds: int
     response_s: float
@@ -93,16 +96,19 @@ class Plan:
 
 
 def plan(study: Study, cache: Path, *, folder: Path | None = None, workers: int = 1) -> Plan:
-    """What a study will compute that the cache does not hold, and what that costs.
-
-    Shards that a run folder already holds are not looked at: a run that goes on takes less time.
+    """What a study will compute that cache and run folder do not hold, and what that costs.
 
     Parameters
     ----------
     study : Study
     cache : Path, folder of responses and noise; it need not exist
-    folder : Path or None, of the run; None for the working folder
+    folder : Path or None, of the run, which need not exist; None for a new one in the working folder
     workers : int
+
+    Raises
+    ------
+    ConfigError
+        If the study asks for an engine that does not exist.
 
     Notes
     -----
@@ -114,32 +120,32 @@ def plan(study: Study, cache: Path, *, folder: Path | None = None, workers: int 
     rooms = tuple(_room(study, sources, rt60_s, cache) for rt60_s in dict.fromkeys(c.rt60_s for c in study.conditions))
     one_s = measured_response_s()
     slower = one_s / _REFERENCE_S
-    n_conditions = [len(list(_losses(study, len(choice.points)))) * len(study.conditions) for choice in study.choices]
-    shards = sum(n_conditions) * -(-study.events // study.shard_events)
-    events = sum(n_conditions) * study.events
-    part = study.detection
-    heard = {(c.rt60_s, c.snr_db, c.fan, c.mismatch) for c in study.conditions}
-    sounds = len(heard) * len(study.choices) * (part.events + part.negative_events * len(part.negatives))
-    states = sum(room.noise > room.noise_kept for room in rooms)
     run = folder or Path()
+    tasks = tasks_of(study)
+    missing = [task for task in tasks if folder is None or read_shard(folder, task.digest) is None]
+    sounds = [task for task in missing if task.part == DETECTION]
+    events = [task for task in missing if task.part != DETECTION]
+    part = study.detection
+    states = sum(room.noise > room.noise_kept for room in rooms)
     compared = AGREEMENT_CONDITIONS * study.agreement_events if study.engine == "spectral" else 0
     return Plan(
         rooms=rooms,
         layouts=len(study.choices),
         points=len(study.points),
         cells=len(site.cells),
-        shards=shards,
-        events=events,
-        sounds=sounds,
+        shards=len(tasks),
+        shards_kept=len(tasks) - len(missing),
+        events=sum(task.n for task in events),
+        sounds=sum(task.n for task in sounds),
         response_s=sum((r.responses - r.responses_kept) * one_s * _longer(r.rt60_s) for r in rooms),
         noise_s=slower * (sum(r.noise - r.noise_kept for r in rooms) * _NOISE_S + states * _NOISE_SIGNALS_S),
-        event_s=slower * events * _EVENT_S[study.engine],
-        detection_s=slower * sounds * (_DETECTION_S + _DETECTION_PER_S * part.duration_s),
+        event_s=slower * _EVENT_S[study.engine] * sum(task.n * _pairs(task) for task in events),
+        detection_s=slower * sum(task.n for task in sounds) * (_DETECTION_S + _DETECTION_PER_S * part.duration_s),
         agreement_s=slower * compared * sum(_EVENT_S.values()),
         other_s=slower * (_START_S + _REPORT_S + len(rooms) * _ROOM_S),
         workers=workers,
         cache_bytes=sum(room.bytes for room in rooms),
-        run_bytes=shards * (_SHARD_BYTES + _CELL_BYTES * len(site.cells)) + _REPORT_BYTES,
+        run_bytes=len(missing) * (_SHARD_BYTES + _CELL_BYTES * len(site.cells)) + _REPORT_BYTES,
         cache_free=shutil.disk_usage(_existing(cache)).free,
         run_free=shutil.disk_usage(_existing(run)).free,
         one_disk=_existing(cache).stat().st_dev == _existing(run).stat().st_dev,
@@ -200,11 +206,9 @@ def _room(study: Study, sources: Sources, rt60_s: float, cache: Path) -> RoomPla
     )
 
 
-def _losses(study: Study, n_mics: int) -> Iterator[int]:
-    """All microphones, and the loss of each where that is asked for and two are left."""
-    yield -1
-    if study.each_dead and n_mics > 2:
-        yield from range(n_mics)
+def _pairs(task: Task) -> float:
+    """Work of an event, which grows with the pairs of microphones; 1 for four."""
+    return len(task.choice.points) ** 2 / 16
 
 
 def _longer(rt60_s: float) -> float:
