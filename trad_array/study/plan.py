@@ -17,19 +17,21 @@ from trad_array.study.noise import NOISE_S, noise_file
 from trad_array.study.records import Study
 from trad_array.study.results import read_shard
 from trad_array.study.sources import Sources, sources_of
-from trad_array.study.tasks import DETECTION, Task, tasks_of
+from trad_array.study.tasks import DETECTION, VENT, Task, tasks_of
 
 # Conditions at which the engines are compared with each other in every run of the spectral one.
 AGREEMENT_CONDITIONS = 10
 
 # CPU time on the machine that needs `_REFERENCE_S` for a response of 0.5 s; a slower one needs as much more.
-_REFERENCE_S = 0.7e-3
-_EVENT_S = {"spectral": 0.15e-3, "time": 2.5e-3}
-# A sound through the whole chain: s, and s for each s that it lasts.
-_DETECTION_S, _DETECTION_PER_S = 0.12, 0.04
+_REFERENCE_S = 0.6e-3
+_EVENT_S = {"spectral": 0.14e-3, "time": 5.0e-3}
+# What an engine prepares for each layout in each room.
+_PREPARED_S = 0.4
+# A vent through the whole chain, which is located; another sound, which often is not.
+_VENT_S, _OTHER_S = 0.28, 0.06
 # Noise of a point, and of the sources for all points.
 _NOISE_S, _NOISE_SIGNALS_S = 0.07, 0.3
-# Packages are loaded, rooms calibrated, kernels compiled, pictures drawn.
+# Packages are loaded and kernels compiled; rooms are calibrated; pictures are drawn.
 _START_S, _ROOM_S, _REPORT_S = 10.0, 0.3, 20.0
 
 _SHARD_BYTES, _CELL_BYTES, _REPORT_BYTES = 4_096, 24, 8 * 1024**2
@@ -125,7 +127,6 @@ def plan(study: Study, cache: Path, *, folder: Path | None = None, workers: int 
     missing = [task for task in tasks if folder is None or read_shard(folder, task.digest) is None]
     sounds = [task for task in missing if task.part == DETECTION]
     events = [task for task in missing if task.part != DETECTION]
-    part = study.detection
     states = sum(room.noise > room.noise_kept for room in rooms)
     compared = AGREEMENT_CONDITIONS * study.agreement_events if study.engine == "spectral" else 0
     return Plan(
@@ -139,8 +140,8 @@ def plan(study: Study, cache: Path, *, folder: Path | None = None, workers: int 
         sounds=sum(task.n for task in sounds),
         response_s=sum((r.responses - r.responses_kept) * one_s * _longer(r.rt60_s) for r in rooms),
         noise_s=slower * (sum(r.noise - r.noise_kept for r in rooms) * _NOISE_S + states * _NOISE_SIGNALS_S),
-        event_s=slower * _EVENT_S[study.engine] * sum(task.n * _pairs(task) for task in events),
-        detection_s=slower * sum(task.n for task in sounds) * (_DETECTION_S + _DETECTION_PER_S * part.duration_s),
+        event_s=slower * _events_s(study, events),
+        detection_s=slower * sum(task.n * (_VENT_S if task.sound == VENT else _OTHER_S) for task in sounds),
         agreement_s=slower * compared * sum(_EVENT_S.values()),
         other_s=slower * (_START_S + _REPORT_S + len(rooms) * _ROOM_S),
         workers=workers,
@@ -206,9 +207,11 @@ def _room(study: Study, sources: Sources, rt60_s: float, cache: Path) -> RoomPla
     )
 
 
-def _pairs(task: Task) -> float:
-    """Work of an event, which grows with the pairs of microphones; 1 for four."""
-    return len(task.choice.points) ** 2 / 16
+def _events_s(study: Study, tasks: list[Task]) -> float:
+    """CPU time of shards of localization; an event's grows with the pairs of microphones."""
+    prepared = {(task.choice.name, task.condition.rt60_s, task.condition.fan) for task in tasks}
+    each = _EVENT_S[study.engine]
+    return len(prepared) * _PREPARED_S + sum(task.n * each * len(task.choice.points) ** 2 / 16 for task in tasks)
 
 
 def _longer(rt60_s: float) -> float:
