@@ -21,7 +21,7 @@ from trad_array.simulation.rooms import direct_sound, measure_rt60, reflections
 from trad_array.study.acoustics import FS, VERSION, Acoustics, make_responses, microns
 from trad_array.study.calibrated import calibrated_rt60
 from trad_array.study.digests import digest
-from trad_array.study.files import whole_files
+from trad_array.study.files import sweep, whole_files
 from trad_array.study.losses import crossed, loss_filter
 from trad_array.study.records import Box, Points, Site
 from trad_array.study.sources import Sources, require_clear, sources_of
@@ -157,6 +157,7 @@ def open_bank(
     room = Acoustics(box, aim_s, seed, FS, speed)
     folder = folder_of(room, sources, cache)
     positions_m = np.round(points.positions_m, 6)
+    sweep(folder)
     missing = missing_points(folder, positions_m, n_sources=len(sources.names), n=room.n)
     _make(room, sources.positions_m, positions_m[missing], folder, workers=workers, batch=batch, progress=progress)
     return Bank(
