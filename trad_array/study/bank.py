@@ -6,7 +6,10 @@ is in the bank, in however many processes it was made: its late tail is drawn fr
 study's seed and the places of source and microphone.
 """
 
+import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -225,10 +228,9 @@ def _make(
         return
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
 
     pool = ProcessPoolExecutor(
-        min(workers, len(batches)), mp_context=get_context("spawn"), initializer=_leave_interrupts
+        min(workers, len(batches)), mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker
     )
     try:
         jobs = {pool.submit(make_files, room, sources, some, folder): len(some) for some in batches}
@@ -243,9 +245,17 @@ def _make(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _leave_interrupts() -> None:
-    """Ctrl-C is for the process that started this one, which lets a batch be finished."""
+def _begin_worker() -> None:
+    """Ctrl-C is for the process that started this one, which lets a batch be finished; with it, this one ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def make_files(room: Acoustics, sources: NDArray[np.float64], mics: NDArray[np.float64], folder: Path) -> None:
