@@ -11,6 +11,7 @@ from trad_array.errors import StoreError
 from trad_array.simulation.places import room_box
 from trad_array.simulation.rooms import Reflections
 from trad_array.study.acoustics import FS, Acoustics, make_responses
+from trad_array.study.agreement import sample
 from trad_array.study.bank import bank_digest, folder_of, missing_points, point_bytes
 from trad_array.study.calibrated import known_aim
 from trad_array.study.noise import NOISE_S, noise_file
@@ -18,9 +19,6 @@ from trad_array.study.records import Study
 from trad_array.study.results import read_shard
 from trad_array.study.sources import Sources, sources_of
 from trad_array.study.tasks import DETECTION, VENT, Task, tasks_of
-
-# Conditions at which the engines are compared with each other in every run of the spectral one.
-AGREEMENT_CONDITIONS = 10
 
 # CPU time on the machine that needs `_REFERENCE_S` for a response of 0.5 s; a slower one needs as much more.
 _REFERENCE_S = 0.6e-3
@@ -128,7 +126,7 @@ def plan(study: Study, cache: Path, *, folder: Path | None = None, workers: int 
     sounds = [task for task in missing if task.part == DETECTION]
     events = [task for task in missing if task.part != DETECTION]
     states = sum(room.noise > room.noise_kept for room in rooms)
-    compared = AGREEMENT_CONDITIONS * study.agreement_events if study.engine == "spectral" else 0
+    compared = len(sample(study)) * study.agreement_events if study.engine == "spectral" else 0
     return Plan(
         rooms=rooms,
         layouts=len(study.choices),
