@@ -6,6 +6,7 @@ algebra runs on one thread everywhere: the number of threads changes sums, and w
 
 import os
 import signal
+import socket
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 from trad_array.errors import MissingExtra, WorkerError
 from trad_array.study.tasks import Task, TaskResult, run_task
@@ -271,11 +273,25 @@ def _client(distributed: Any, address: str, patience_s: float) -> Any:
         If nobody answers there, or no scheduler does.
     """
     try:
+        _require_answer(address, patience_s)
         return distributed.Client(address, timeout=patience_s, set_as_default=False)
-    except (OSError, TimeoutError, ValueError, TypeError) as trouble:
+    except (OSError, ValueError) as trouble:
         raise WorkerError(
-            f"{address}: expected a Dask scheduler to answer within {patience_s:g} s, found none"
+            f"{address}: expected a Dask scheduler to answer within {patience_s:g} s, found none ({trouble})"
         ) from trouble
+
+
+def _require_answer(address: str, patience_s: float) -> None:
+    """Raise OSError or ValueError unless somebody speaks first, as a scheduler does.
+
+    The client itself waits for ever for one that takes the call and says nothing.
+    """
+    found = urlsplit(address)
+    if found.scheme not in ("tcp", "tls") or found.hostname is None or found.port is None:
+        raise ValueError("an address like tcp://10.0.0.7:8786 is needed")
+    with socket.create_connection((found.hostname, found.port), timeout=patience_s) as line:
+        if found.scheme == "tcp" and not line.recv(1):
+            raise OSError("it hung up")
 
 
 def _worker_plugin(distributed: Any) -> Any:

@@ -237,6 +237,14 @@ def write_results(folder: Path, table: Table, *, as_csv: bool = False) -> Path:
     return folder / name
 
 
+def table_path(folder: Path) -> Path:
+    """The table of a run folder; raises `StoreError` if there is none."""
+    found = next((f for f in (folder / PARQUET, folder / CSV) if f.is_file()), None)
+    if found is None:
+        raise StoreError(f"{folder}: expected the results of a study ({PARQUET} or {CSV}), found none")
+    return found
+
+
 def read_results(path: Path) -> Table:
     """The table of a run folder, or of a Parquet or CSV file.
 
@@ -249,9 +257,9 @@ def read_results(path: Path) -> Table:
     MissingExtra
         If it is Parquet and pyarrow is not installed.
     """
-    found = next((f for f in (path / PARQUET, path / CSV) if f.is_file()), None) if path.is_dir() else path
-    if found is None or not found.is_file():
-        raise StoreError(f"{path}: expected the results of a study ({PARQUET} or {CSV}), found none")
+    found = table_path(path) if path.is_dir() else path
+    if not found.is_file():
+        raise StoreError(f"{path}: expected the results of a study, found no such file")
     rows = _parquet_columns(found) if found.suffix == ".parquet" else _csv_columns(found)
     missing = [name for name in COLUMNS if name not in rows]
     if missing:

@@ -108,7 +108,14 @@ def tasks_of(study: Study) -> tuple[Task, ...]:
     """Every shard of a study, in an order in which neighbours share a room and a layout.
 
     The loss of each microphone is tried for localization alone, where at least two are left.
+
+    Raises
+    ------
+    ConfigError
+        If the study has no layouts or no conditions, or no such engine.
     """
+    if not study.choices or not study.conditions:
+        raise ConfigError(f"{study.name}: expected layouts and conditions to compute, found none")
     basis = _site_basis(study)
     found = [*_localization(study, basis), *_detection(study, basis)]
     order = {choice.name: k for k, choice in enumerate(study.choices)}
@@ -249,4 +256,4 @@ def _cut(events: int, shard: int) -> Iterator[tuple[int, int]]:
 
 def _version(module: str) -> int:
     """Version of what an engine computes."""
-    return int(getattr(importlib.import_module(module), "VERSION", 1))
+    return int(importlib.import_module(module).VERSION)
