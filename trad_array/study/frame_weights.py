@@ -20,38 +20,55 @@ BIN_OVERLAP = 1.0 + 2.0 * ((2.0 / 3.0) ** 2 + (1.0 / 6.0) ** 2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Weighing:
-    """What frames add up to.
+class EventFrames:
+    """The frames of an event.
 
-    lag_weights : (n_lags,), share of the weight in which sound that is late by so many samples is heard
-    dof : complex degrees of freedom of the weighted mean, bins taken for independent
+    frames : Frames
+    starts : (n_frames,), samples from the onset
+    on : (n_frames,), share of each frame's squared window in which direct sound is heard
+    duration, after : samples, of the hiss, and heard after its nominal end
     """
 
-    lag_weights: NDArray[np.float64]
-    dof: float
+    frames: Frames
+    starts: NDArray[np.intp]
+    on: NDArray[np.float64]
+    duration: int
+    after: int
 
 
-def weighing(frames: Frames, *, duration: int, after: int, excess: float, n_mics: int) -> Weighing:
-    """Weights of an event's frames.
+def event_frames(frames: Frames, *, duration: int, after: int) -> EventFrames:
+    """The frames of an event of that duration, samples."""
+    lead = event_lead(frames.n)
+    starts = np.arange(0, lead + duration + after - frames.n + 1, frames.hop) - lead
+    on = _share_on(frames.n, starts, np.zeros(1, dtype=np.intp), duration)[:, 0]
+    return EventFrames(frames, starts, on, duration, after)
+
+
+def lag_weights(event: EventFrames) -> NDArray[np.float64]:
+    """Share of the weight of all frames in which sound that is late by so many samples is heard; 1 without delay.
+
+    Of frames that weigh what they hold of the sound: how much more a loud event weighs than the noise around it hardly
+    changes how fast its echoes fade in the sum. Shape (duration + after,).
+    """
+    lags = np.arange(event.duration + event.after)
+    heard = event.on @ _share_on(event.frames.n, event.starts, lags, event.duration)
+    return np.asarray(heard / heard[0])
+
+
+def weighing(event: EventFrames, *, excess: float, n_mics: int) -> tuple[float, float]:
+    """Share of the weight that hears the event, and complex degrees of freedom of the sum, bins taken for independent.
 
     Parameters
     ----------
-    frames : Frames
-    duration, after : int, samples
-        Of the hiss, and heard after its nominal end.
+    event : EventFrames
     excess : float
         Power of the hiss over that of the noise, in the band, mean over the microphones.
     n_mics : int
     """
-    lead = event_lead(frames.n)
-    starts = np.arange(0, lead + duration + after - frames.n + 1, frames.hop) - lead
-    on = _share_on(frames.n, starts, np.zeros(1, dtype=np.intp), duration)[:, 0]
-    weights = _seen(excess * on, _spread(frames, n_mics))
+    weights = _seen(excess * event.on, _spread(event.frames, n_mics))
     weights = weights / (1.0 + weights) + LEAST_WEIGHT
     weights /= weights.sum()
-    lags = np.arange(duration + after)
-    power = weights * (1.0 + excess * on)
-    return Weighing(weights @ _share_on(frames.n, starts, lags, duration), _dof(power, frames))
+    return float(weights @ event.on), _dof(weights * (1.0 + excess * event.on), event.frames)
 
 
 def _share_on(n: int, starts: NDArray[np.intp], lags: NDArray[np.integer], duration: int) -> NDArray[np.float64]:

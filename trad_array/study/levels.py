@@ -1,41 +1,22 @@
 """How loud the vents of a study are: as loud as the reference layout hears them at the ratio asked for."""
 
-from typing import Protocol
-
 import numpy as np
 import scipy.fft
-from numpy.typing import NDArray
 
 from trad_array.study.hiss import PEAK_HZ, hiss_density
-from trad_array.study.records import FanState, Study
+from trad_array.study.records import Study
+from trad_array.study.world import World
 
 # Humps over which the level is averaged, evenly spaced on a logarithmic scale.
 _PEAKS = 9
 
 
-class Responses(Protocol):
-    """What is asked of a bank; see `trad_array.study.bank.Bank`."""
-
-    @property
-    def fs(self) -> int: ...  # noqa: D102
-    @property
-    def cell_rows(self) -> NDArray[np.intp]: ...  # noqa: D102
-    def responses(  # noqa: D102
-        self, rows: NDArray[np.intp], points: NDArray[np.intp]
-    ) -> NDArray[np.float32]: ...
-
-
-class World(Protocol):
-    """What the engines ask of the simulated world; see `trad_array.study.world.World`."""
-
-    @property
-    def study(self) -> Study: ...  # noqa: D102
-    def bank(self, rt60_s: float) -> Responses: ...  # noqa: D102
-    def noise(self, rt60_s: float, fan: FanState) -> NDArray[np.float32]: ...  # noqa: D102
-
-
 def hiss_power(world: World, rt60_s: float) -> float:
     """Mean power of a steady hiss of rms 1 at 1 m, over cells, humps and the reference layout's microphones."""
+    return world.kept(("hiss power", rt60_s), lambda: _hiss_power(world, rt60_s))
+
+
+def _hiss_power(world: World, rt60_s: float) -> float:
     study, bank = world.study, world.bank(rt60_s)
     points = np.array(study.choices[0].points)
     rows = bank.cell_rows[study.site.cells, 0]

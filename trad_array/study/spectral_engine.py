@@ -21,7 +21,6 @@ from trad_array.localization.evidence import UNHEARD, temper
 from trad_array.localization.hypotheses import Prior, cell_delays
 from trad_array.localization.packs import PackRule
 from trad_array.study.draws import Draws, event_draws
-from trad_array.study.levels import World
 from trad_array.study.records import Choice, Condition
 from trad_array.study.spectral_tables import (
     Blurs,
@@ -34,7 +33,10 @@ from trad_array.study.spectral_tables import (
     mean_spectra,
 )
 from trad_array.study.time_engine import Answers, Heard, heard
+from trad_array.study.world import World
 
+# Raised when the same events get other answers.
+VERSION = 1
 # Events that are drawn together; part of what a seed means.
 _TOGETHER = 32
 
@@ -78,7 +80,7 @@ def spectral_engine(world: World, choice: Choice, condition: Condition) -> "Spec
         room=room,
         fs=fs,
         prior=prior,
-        spectra=mean_spectra(world, room, condition, frames, max_delay_s=known.max_delay_s + margin_s),
+        spectra=mean_spectra(world, choice, room, condition, frames, max_delay_s=known.max_delay_s + margin_s),
         lags=lags,
         blurs=blur_tables(known, step_s=lags.step_s, spec=spec),
         speeds=np.stack([cell_delays(file, file.speed_of_sound, prior).speeds for file in files]),

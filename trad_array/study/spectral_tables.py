@@ -1,6 +1,6 @@
 """What the spectral engine prepares for a layout in a condition: mean cross-spectra, lags, blurs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,12 @@ from trad_array.localization.event_correlations import (
 )
 from trad_array.localization.hypotheses import CellDelays
 from trad_array.study.draws import N_SOUNDS
-from trad_array.study.frame_weights import Weighing, weighing
+from trad_array.study.frame_weights import EventFrames, event_frames, lag_weights, weighing
 from trad_array.study.hiss import hiss_density, peak_hz
-from trad_array.study.levels import World
 from trad_array.study.pair_spectra import Frames, noise_spectra, signal_spectra
-from trad_array.study.records import Condition
-from trad_array.study.time_engine import AFTER_S, PRE_ROLL_S, Heard
+from trad_array.study.records import ALL_MICS, Choice, Condition, Study
+from trad_array.study.time_engine import AFTER_S, PRE_ROLL_S, Heard, heard
+from trad_array.study.world import World
 
 Floats = NDArray[np.float32]
 
@@ -91,7 +91,29 @@ def stretch_count(room: Heard, condition: Condition, *, fs: int) -> int:
     return 1 + room.stretch(1.0 - 1e-12, fs=fs, duration_s=condition.duration_s) // room.step(fs)
 
 
-def mean_spectra(world: World, room: Heard, condition: Condition, frames: Frames, *, max_delay_s: float) -> Spectra:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Signals:
+    """Of every studied cell and height at the microphones of a choice, none lost; kept for all levels.
+
+    whites : (n_rows, n_bins, n_mics, n_mics), of white sound of rms 1 at 1 m
+    power : (n_rows, n_mics), of the study's hisses, mean over bins
+    """
+
+    whites: NDArray[np.complex64]
+    power: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Quiet:
+    """Of the cabin: mean (n_bins, n_mics, n_mics), and what a localizer finds before events (n_stretches, ...)."""
+
+    mean: NDArray[np.complex64]
+    backgrounds: NDArray[np.complex64]
+
+
+def mean_spectra(
+    world: World, choice: Choice, room: Heard, condition: Condition, frames: Frames, *, max_delay_s: float
+) -> Spectra:
     """Prepare the means of every studied cell and height.
 
     Raises
@@ -100,70 +122,77 @@ def mean_spectra(world: World, room: Heard, condition: Condition, frames: Frames
         If the event is too short for a sum of frames.
     """
     study, bank = world.study, world.bank(condition.rt60_s)
-    noise = noise_spectra(room.noise, frames)
-    frequencies = frames.bins * bank.fs / frames.n
-    density = np.stack([hiss_density(frequencies, peak_hz(study.seed, sound), fs=bank.fs) for sound in range(N_SOUNDS)])
-    quiet = np.einsum("fii->if", noise).real.mean(axis=1)
-    signal: list[NDArray[np.complex64]] = []
-    dofs: list[float] = []
-    row_of = np.full((room.layout.n_cells, len(study.site.jet_heights_m)), -1, dtype=np.intp)
-    for cell in study.site.cells:
-        responses = bank.responses(bank.cell_rows[cell], room.points)
-        for height, arrival_s in enumerate(room.arrival_s[cell]):
-            early = int(arrival_s * bank.fs)
-            white, weighed = _one(
-                room.gain * responses[height][:, early:],
-                density.mean(axis=0),
-                quiet,
-                frames,
-                duration=round(condition.duration_s * bank.fs),
-                after=round(AFTER_S * bank.fs),
-            )
-            row_of[cell, height] = len(signal)
-            signal.append(white)
-            dofs.append(weighed.dof)
-    if min(dofs) < _LEAST_DOF:
+    event = event_frames(frames, duration=round(condition.duration_s * bank.fs), after=round(AFTER_S * bank.fs))
+    # One entry for a choice, whichever of its microphones is lost.
+    key = (condition.rt60_s, frames.n, choice.points)
+    signals = world.kept(("signals", event.duration, *key), lambda: _signals(world, choice, condition, event))
+    quiet = world.kept(
+        ("quiet", event.duration, condition.fan, *key),
+        lambda: _quiet(world, choice, condition, frames, max_delay_s=max_delay_s),
+    )
+    noise = _of(quiet.mean, room.slots)
+    power = np.einsum("fii->i", noise).real / len(noise)
+    shares, dofs = np.transpose(
+        [
+            weighing(event, excess=float((row / power).mean()), n_mics=len(power))
+            for row in room.gain**2 * signals.power[:, room.slots]
+        ]
+    )
+    if dofs.min() < _LEAST_DOF:
         raise ConfigError(
             f"duration_s: the spectral engine: expected more than {frames.n / bank.fs:.3g} s of sound for this array, "
             f'found {condition.duration_s:g}; use engine = "time"'
         )
+    loud = _of(signals.whites, room.slots) * (room.gain**2 * shares)[:, None, None, None]
+    row_of = np.full((room.layout.n_cells, len(study.site.jet_heights_m)), -1, dtype=np.intp)
+    row_of[study.site.cells] = np.arange(len(loud)).reshape(len(study.site.cells), -1)
     return Spectra(
-        signal=_lower(np.stack(signal)),
+        signal=_lower(loud),
         noise=_lower(noise),
-        backgrounds=_lower(_backgrounds(room, condition, fs=bank.fs, max_delay_s=max_delay_s)),
-        density=density.astype(np.float32),
-        dofs=np.array(dofs, dtype=np.float32),
+        backgrounds=_lower(_of(quiet.backgrounds, room.slots)),
+        density=world.kept(("hisses", frames.n), lambda: _densities(study, frames, bank.fs)),
+        dofs=dofs.astype(np.float32),
         row_of=row_of,
     )
 
 
-def _one(
-    responses: Floats,
-    density: NDArray[np.float64],
-    quiet: NDArray[np.float64],
-    frames: Frames,
-    *,
-    duration: int,
-    after: int,
-) -> tuple[NDArray[np.complex64], Weighing]:
-    """Mean cross-spectra of a cell, and how its frames add up; quiet : (n_mics,), mean power of the noise in a bin."""
-    whole = signal_spectra(responses, np.ones(duration + after), frames)
-    loud = (density[:, None] * np.einsum("fii->fi", whole).real).mean(axis=0)
-    weighed = weighing(
-        frames, duration=duration, after=after, excess=float((loud / quiet).mean()), n_mics=len(responses)
+def _of(matrices: NDArray[np.complex64], slots: NDArray[np.intp]) -> NDArray[np.complex64]:
+    """Matrices (..., n, n) of some of the microphones."""
+    return np.asarray(matrices[..., slots[:, None], slots[None, :]])
+
+
+def _densities(study: Study, frames: Frames, fs: int) -> Floats:
+    frequencies = frames.bins * fs / frames.n
+    return np.stack([hiss_density(frequencies, peak_hz(study.seed, sound), fs=fs) for sound in range(N_SOUNDS)]).astype(
+        np.float32
     )
-    return signal_spectra(responses, weighed.lag_weights, frames), weighed
 
 
-def _backgrounds(room: Heard, condition: Condition, *, fs: int, max_delay_s: float) -> NDArray[np.complex64]:
+def _signals(world: World, choice: Choice, condition: Condition, event: EventFrames) -> _Signals:
+    bank = world.bank(condition.rt60_s)
+    room = heard(world, choice, replace(condition, dead=ALL_MICS))
+    weights = lag_weights(event)
+    density = _densities(world.study, event.frames, bank.fs).mean(axis=0)
+    whites = []
+    for cell in world.study.site.cells:
+        responses = bank.responses(bank.cell_rows[cell], room.points)
+        for response, arrival_s in zip(responses, room.arrival_s[cell], strict=True):
+            whites.append(signal_spectra(response[:, int(arrival_s * bank.fs) :], weights, event.frames))
+    found = np.stack(whites)
+    return _Signals(found, np.einsum("rfii,f->ri", found, density).real / len(density))
+
+
+def _quiet(world: World, choice: Choice, condition: Condition, frames: Frames, *, max_delay_s: float) -> _Quiet:
+    fs = world.bank(condition.rt60_s).fs
+    room = heard(world, choice, replace(condition, dead=ALL_MICS))
     found = []
     for number in range(stretch_count(room, condition, fs=fs)):
         begin = number * room.step(fs)
         quiet = room.noise[:, begin : begin + round(PRE_ROLL_S * fs)]
         spectra = background_spectra(quiet, fs=fs, spec=EventSpec(), max_delay_s=max_delay_s)
         assert spectra is not None, "two seconds are enough of a background"
-        found.append(spectra)
-    return np.stack(found).astype(np.complex64)
+        found.append(spectra.astype(np.complex64))
+    return _Quiet(noise_spectra(room.noise, frames), np.stack(found))
 
 
 def _lower(matrices: NDArray[np.complexfloating]) -> tuple[Floats, Floats]:

@@ -23,10 +23,13 @@ from trad_array.localization.hypotheses import Prior, cell_delays
 from trad_array.localization.robust import cell_evidence, evidence_scales
 from trad_array.study.draws import Draws, event_draws, heard_layout, heard_slots, layout_file
 from trad_array.study.hiss import hiss
-from trad_array.study.levels import World, hiss_power, source_gain
+from trad_array.study.levels import hiss_power, source_gain
 from trad_array.study.records import Choice, Condition
+from trad_array.study.world import World
 from trad_array_geometry import Layout, travel_times
 
+# Raised when the same events get other answers.
+VERSION = 1
 # Sound before the onset that tells what the cabin sounds like, and after the nominal end, s: as the chain cuts it.
 PRE_ROLL_S, AFTER_S = 2.0, 0.05
 # Distance of the stretches of noise that events fall into, s.
