@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trad_array_cli.durations import spoken
 from trad_array_cli.options import json_option, out_option
 from trad_array_cli.report import emit, say
 from trad_array_cli.study_options import (

@@ -124,7 +124,7 @@ class Cluster:
         with _client(distributed, self.address, self.patience_s) as client:
             self._seen[0] = max(sum(client.nthreads().values()), 1)
             name = f"trad-array-study-{os.getpid()}-{tasks[0].digest if tasks else ''}"
-            client.register_plugin(_worker_plugin(distributed)(world), name=name)
+            client.register_plugin(_worker_plugin(distributed, world), name=name)
             # Earlier shards first; `retries` counts errors, deaths of workers are counted by the scheduler.
             futures = [
                 client.submit(_on_cluster, self.work, name, task, key=f"{name}-{task.digest}", priority=-k)
@@ -294,13 +294,14 @@ def _require_answer(address: str, patience_s: float) -> None:
             raise OSError("it hung up")
 
 
-def _worker_plugin(distributed: Any) -> Any:
-    """Class of what every worker of a cluster is given once, also one that is started later: the world of the study."""
+def _worker_plugin(distributed: Any, world: "World") -> Any:
+    """What every worker of a cluster is given once, also one that is started later: the world of the study."""
+    base: Any = distributed.WorkerPlugin
 
-    class StudyPlugin(distributed.WorkerPlugin):  # type: ignore[misc]
+    class StudyPlugin(base):  # type: ignore[misc]
         """Holds the world, and linear algebra on one thread, as long as the study runs."""
 
-        def __init__(self, world: "World") -> None:
+        def __init__(self) -> None:
             self.world = world
 
         def setup(self, worker: Any) -> None:
@@ -310,7 +311,7 @@ def _worker_plugin(distributed: Any) -> Any:
         def teardown(self, worker: Any) -> None:
             self.threads.__exit__(None, None, None)
 
-    return StudyPlugin
+    return StudyPlugin()
 
 
 def _on_cluster(work: Work, name: str, task: Task) -> TaskResult:
