@@ -66,6 +66,7 @@ def run(
     cache: Path,
     workers: int | None = None,
     scheduler: str | None = None,
+    executor: Executor | None = None,
     as_csv: bool = False,
     progress: Tell | None = None,
 ) -> Table:
@@ -77,6 +78,7 @@ def run(
     cache : folder of room responses, shared between studies
     workers : processes; None for as many as there are cores
     scheduler : address of a Dask scheduler, instead of processes
+    executor : who computes, instead of what `workers` and `scheduler` stand for
     as_csv : the table as CSV instead of Parquet
     progress : told before and after each step
 
@@ -98,7 +100,7 @@ def run(
         results = {task.digest: found for task in tasks if (found := read_shard(folder, task.digest)) is not None}
         missing = list({task.digest: task for task in tasks if task.digest not in results}.values())
         if missing:
-            executor = executor_for(workers=workers, scheduler=scheduler, tasks=len(missing))
+            executor = executor or executor_for(workers=workers, scheduler=scheduler, tasks=len(missing))
             world = _opened(study, cache, missing, workers=workers, tell=tell)
             for found in _computed(study, executor, world, missing, kept=len(results), tell=tell):
                 write_shard(folder, found)
