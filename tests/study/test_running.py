@@ -46,10 +46,10 @@ def study(small_study):
     return replace(
         small_study,
         engine="time",
-        events=24,
+        events=16,
         shard_events=4,
         conditions=(Condition(0.2, -12.0), Condition(0.2, -20.0)),
-        detection=DetectionPart(events=2, negatives=("air-tool",), negative_events=1, duration_s=0.5),
+        detection=DetectionPart(events=1, negatives=("air-tool",), negative_events=1, duration_s=0.5),
     )
 
 
@@ -98,7 +98,7 @@ def test_one_process_and_two_give_the_same_file(study, alone, small_cache, tmp_p
 def test_vents_are_named_where_they_are_loud(alone, study):
     table = read_results(alone)
     hiss = table.where(table["measure"] == "localization")
-    assert hiss["n"].sum() == 2 * 2 * 24
+    assert hiss["n"].sum() == 2 * 2 * 16
     loud = hiss.where((hiss["snr_db"] == -12.0) & (hiss["layout"] == "corners"))
     assert loud["right"].sum() / loud["n"].sum() > 0.9
 
@@ -138,8 +138,8 @@ def test_another_loudness_computes_only_its_own_shards(study, alone, small_cache
     told = Told()
     more = replace(study, conditions=(*study.conditions, Condition(0.2, -6.0)))
     table = run(more, tmp_path, cache=small_cache, workers=1, progress=told)
-    # Two layouts: 24 events in shards of 4, and a shard each of vents and of air tools.
-    assert told.made == 2 * (6 + 2)
+    # Two layouts: 16 events in shards of 4, and a shard each of vents and of air tools.
+    assert told.made == 2 * (4 + 2)
     again = Told()
     run(more, tmp_path, cache=small_cache, workers=1, progress=again)
     assert again.made == 0
