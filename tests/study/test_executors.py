@@ -20,7 +20,8 @@ from trad_array.study.executors import Processes
 from trad_array.study.records import Choice, Condition
 from trad_array.study.tasks import Task, TaskResult
 
-TASKS = [Task("localization", Choice(f"c{k}", (0, 1)), Condition(0.2, 0.0), "hiss", 0, 1, f"d{k}") for k in range(6)]
+ROOM = Condition(0.2, 0.0)
+TASKS = [Task("localization", "time", Choice(f"c{k}", (0, 1)), ROOM, "hiss", 0, 1, f"d{k}") for k in range(6)]
 
 
 def killed(world, task):
@@ -64,7 +65,9 @@ def workers(tmp_path):
 
 def test_a_shard_that_kills_three_workers_is_named(workers):
     trouble, found = workers("killed")
-    assert trouble.startswith("WorkerError localization of hiss, layout c2, RT60 0.2 s, +0 dB, events 0 to 0: a worker")
+    assert trouble.startswith(
+        "WorkerError localization of hiss (time), layout c2, RT60 0.2 s, +0 dB, events 0 to 0: a worker"
+    )
     assert "3 times" in trouble
     assert {"d0", "d1"} <= set(found.split(",")) <= {"d0", "d1", "d3", "d4", "d5"}
 

@@ -28,6 +28,7 @@ def study(small_study):
         events=30,
         shard_events=10,
         each_dead=True,
+        agreement_events=0,
         detection=DetectionPart(events=30, negatives=("door",), negative_events=4, duration_s=1.0),
     )
 
@@ -135,6 +136,22 @@ def test_no_results_and_other_files_are_one_line(tmp_path):
     broken.write_bytes(b"no")
     with pytest.raises(ConfigError, match="expected a Parquet file"):
         read_results(broken)
+
+
+def test_the_time_engine_has_rows_of_its_own_where_engines_are_compared(study):
+    table = filled(replace(study, each_dead=False, agreement_events=25))
+    hiss = table.where(table["measure"] == "localization")
+    counted = [
+        (engine, layout, hiss["n"][(hiss["engine"] == engine) & (hiss["layout"] == layout)].sum())
+        for engine in ("spectral", "time")
+        for layout in ("corners", "other")
+    ]
+    assert counted == [
+        ("spectral", "corners", 30),
+        ("spectral", "other", 30),
+        ("time", "corners", 25),
+        ("time", "other", 25),
+    ]
 
 
 def test_conditions_that_share_a_shard_each_get_their_row(study):

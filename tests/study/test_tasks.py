@@ -11,6 +11,12 @@ from trad_array.study.records import ALL_MICS, MISMATCHES, Choice, Condition, De
 from trad_array.study.tasks import DETECTION, LOCALIZATION, tasks_of
 
 
+@pytest.fixture
+def small_study(small_study):
+    """Without the comparison of engines."""
+    return replace(small_study, agreement_events=0)
+
+
 def digests(study: Study) -> set[str]:
     return {task.digest for task in tasks_of(study)}
 
@@ -41,6 +47,16 @@ def test_another_loudness_adds_its_shards_and_leaves_the_rest(small_study):
 def test_more_events_keep_the_shards_that_are_whole(small_study):
     few, many = (replace(small_study, events=n, shard_events=20) for n in (40, 60))
     assert digests(few) < digests(many)
+
+
+def test_where_engines_are_compared_the_time_engine_is_run_too(small_study):
+    study = replace(small_study, events=40, shard_events=20, agreement_events=30)
+    own = [t for t in tasks_of(study) if t.engine == "spectral"]
+    other = [t for t in tasks_of(study) if t.engine == "time"]
+    assert sum(t.n for t in own) == 2 * 40
+    assert sum(t.n for t in other) == 2 * 30
+    assert not {t.engine for t in tasks_of(replace(study, engine="time"))} - {"time"}
+    assert len(tasks_of(replace(study, engine="time"))) == len(own)
 
 
 def test_names_change_nothing(small_study):

@@ -302,7 +302,7 @@ def _worker_plugin(distributed: Any, world: "World") -> Any:
         """Holds the world, and linear algebra on one thread, as long as the study runs."""
 
         def __init__(self) -> None:
-            self.world = world
+            self.study = world
 
         def setup(self, worker: Any) -> None:
             self.threads = one_thread()
@@ -318,7 +318,7 @@ def _on_cluster(work: Work, name: str, task: Task) -> TaskResult:
     """One shard on a worker of a cluster."""
     from distributed import get_worker
 
-    return work(get_worker().plugins[name].world, task)
+    return work(get_worker().plugins[name].study, task)
 
 
 def _gathered(distributed: Any, future: Any, task: Task) -> TaskResult:

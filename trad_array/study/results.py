@@ -26,6 +26,7 @@ from trad_array.study.tasks import (
     ChainCounts,
     Task,
     TaskResult,
+    compared,
     conditions_of,
     detection_conditions,
     detection_sounds,
@@ -131,30 +132,30 @@ def _shard_path(folder: Path, digest: str) -> Path:
 
 def table_of(study: Study, tasks: Sequence[Task], results: Mapping[str, TaskResult]) -> Table:
     """The table of a study; `results` by digest must hold every task."""
-    found: dict[tuple[str, str, Condition, str], list[Any]] = {}
+    found: dict[tuple[str, str, str, Condition, str], list[Any]] = {}
     for task in sorted(tasks, key=lambda task: task.first):
-        key = (task.part, task.choice.name, task.condition, task.sound)
+        key = (task.part, task.engine, task.choice.name, task.condition, task.sound)
         found.setdefault(key, []).append(results[task.digest].counts)
     rows: list[_Row] = []
-    for choice in study.choices:
-        for condition in conditions_of(study, choice):
-            parts = found.get((LOCALIZATION, choice.name, condition, HISS), [])
-            rows += _cell_rows(study, _about(study, LOCALIZATION, choice, condition, HISS), parts)
+    localized = [(study.engine, c, condition) for c in study.choices for condition in conditions_of(study, c)]
+    for engine, choice, condition in [*localized, *(("time", *pair) for pair in compared(study))]:
+        parts = found.get((LOCALIZATION, engine, choice.name, condition, HISS), [])
+        rows += _cell_rows(study, _about(study, LOCALIZATION, engine, choice, condition, HISS), parts)
     for choice in study.choices:
         for condition in detection_conditions(study):
             for sound, _ in detection_sounds(study):
-                parts = found.get((DETECTION, choice.name, condition, sound), [])
-                rows.append(_chain_row(_about(study, DETECTION, choice, condition, sound), parts))
+                parts = found.get((DETECTION, "time", choice.name, condition, sound), [])
+                rows.append(_chain_row(_about(study, DETECTION, "time", choice, condition, sound), parts))
     return Table({name: _column(name, [row.get(name) for row in rows]) for name in COLUMNS})
 
 
-def _about(study: Study, measure: str, choice: Choice, condition: Condition, sound: str) -> _Row:
+def _about(study: Study, measure: str, engine: str, choice: Choice, condition: Condition, sound: str) -> _Row:
     """What a row is about."""
     names = [study.points.names[k] for k in choice.points]
     return {
         "study": study.name,
         "measure": measure,
-        "engine": study.engine if measure == LOCALIZATION else "time",
+        "engine": engine,
         "layout": choice.name,
         "mics": ";".join(names),
         "n_mics": len(names),

@@ -175,7 +175,7 @@ def _computed(
     study: Study, executor: Executor, world: "World", tasks: Sequence[Task], *, kept: int, tell: Tell
 ) -> Iterator[TaskResult]:
     """What each missing shard found, and how long the rest will take."""
-    cost = {task.digest: _cost(study, task) for task in tasks}
+    cost = {task.digest: _cost(task) for task in tasks}
     words = {task.digest: task.words for task in tasks}
     total, done, began = sum(cost.values()), 0.0, time.monotonic()
     tell(Progress("events", kept, kept + len(tasks), kept=kept))
@@ -187,12 +187,11 @@ def _computed(
             tell(Progress("events", count, kept + len(tasks), kept, left_s, words[found.digest]))
 
 
-def _cost(study: Study, task: Task) -> float:
-    """How long a shard takes beside others."""
-    each = (
-        _COST_MS["detection"] if task.part == DETECTION else _COST_MS[study.engine] * len(task.choice.points) ** 2 / 16
-    )
-    return each * task.n
+def _cost(task: Task) -> float:
+    """How long a shard takes beside others; the work of localization grows with the pairs of microphones."""
+    if task.part == DETECTION:
+        return _COST_MS["detection"] * task.n
+    return _COST_MS[task.engine] * task.n * len(task.choice.points) ** 2 / 16
 
 
 def _write_study(folder: Path, study: Study, tasks: Sequence[Task]) -> None:
