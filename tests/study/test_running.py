@@ -11,7 +11,7 @@ from multiprocessing import active_children
 
 import pytest
 
-from trad_array.errors import StoreError
+from trad_array.errors import StoreError, WorkerError
 from trad_array.study.as_json import to_json
 from trad_array.study.records import Condition, DetectionPart
 from trad_array.study.results import PARQUET, read_results
@@ -115,8 +115,9 @@ def test_progress_counts_up_and_the_time_left_comes_to_nothing(study, small_cach
     told = Told()
     run(study, tmp_path, cache=small_cache, workers=1, progress=told)
     assert [p.done for p in told.events] == list(range(len(shards(tmp_path)) + 1))
-    assert told.events[0].left_s is None
-    assert all(p.left_s > 0 for p in told.events[1:-1])
+    # The first shard sets the clock.
+    assert [p.left_s for p in told.events[:2]] == [None, None]
+    assert all(p.left_s > 0 for p in told.events[2:-1])
     assert told.events[-1].left_s == 0
 
 
@@ -129,6 +130,14 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_call_goes_on(study, alone, small
     assert told.events[0].kept == 5
     assert told.made == len(shards(alone)) - 5
     assert (tmp_path / PARQUET).read_bytes() == (alone / PARQUET).read_bytes()
+
+
+def test_a_scheduler_that_does_not_answer_is_told_before_rooms_are_made(study, tmp_path):
+    told = Told()
+    with pytest.raises(WorkerError, match="expected a Dask scheduler"):
+        run(study, tmp_path / "run", cache=tmp_path / "cache", scheduler="tcp://127.0.0.1:1", progress=told)
+    assert not told.rooms
+    assert not (tmp_path / "cache").exists()
 
 
 def test_another_loudness_computes_only_its_own_shards(study, alone, small_cache, tmp_path):

@@ -41,6 +41,10 @@ class Executor(Protocol):
         """How many shards are computed at a time, at the moment of asking."""
         ...
 
+    def require(self) -> None:
+        """Raise `WorkerError` or `MissingExtra` when no workers can be had, before anything long starts."""
+        ...
+
     def results(self, world: "World", tasks: Sequence[Task]) -> Generator[TaskResult, None, None]:
         """What each task found, in any order, each as soon as it is there.
 
@@ -59,6 +63,9 @@ class ThisProcess:
     work: Work = run_task
     workers: int = 1
 
+    def require(self) -> None:
+        """Nothing is needed."""
+
     def results(self, world: "World", tasks: Sequence[Task]) -> Generator[TaskResult, None, None]:
         """What each task found, in the order of the tasks."""
         with one_thread():
@@ -72,6 +79,9 @@ class Processes:
 
     workers: int
     work: Work = run_task
+
+    def require(self) -> None:
+        """Nothing is needed."""
 
     def results(self, world: "World", tasks: Sequence[Task]) -> Generator[TaskResult, None, None]:
         """What each task found, as they come."""
@@ -117,6 +127,11 @@ class Cluster:
     def workers(self) -> int:
         """Threads of all workers when the work began."""
         return self._seen[0]
+
+    def require(self) -> None:
+        """See `Executor`."""
+        with _client(_distributed(), self.address, self.patience_s):
+            pass
 
     def results(self, world: "World", tasks: Sequence[Task]) -> Generator[TaskResult, None, None]:
         """What each task found, as they come."""

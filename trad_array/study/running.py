@@ -98,14 +98,16 @@ def run(
     with take_lock(folder / _LOCK, who="study"):
         _write_study(folder, study, tasks)
         results = {task.digest: found for task in tasks if (found := read_shard(folder, task.digest)) is not None}
+        kept = len(results)
         missing = list({task.digest: task for task in tasks if task.digest not in results}.values())
         if missing:
             executor = executor or executor_for(workers=workers, scheduler=scheduler, tasks=len(missing))
+            executor.require()
             world = _opened(study, cache, missing, workers=workers, tell=tell)
-            for found in _computed(study, executor, world, missing, kept=len(results), tell=tell):
+            for found in _computed(study, executor, world, missing, kept=kept, tell=tell):
                 write_shard(folder, found)
                 results[found.digest] = found
-        tell(Progress("table", len(results), len(results)))
+        tell(Progress("table", len(results), len(results), kept))
         table = table_of(study, tasks, results)
         write_results(folder, table, as_csv=as_csv)
     return table
@@ -177,13 +179,18 @@ def _computed(
     """What each missing shard found, and how long the rest will take."""
     cost = {task.digest: _cost(task) for task in tasks}
     words = {task.digest: task.words for task in tasks}
-    total, done, began = sum(cost.values()), 0.0, time.monotonic()
+    left, warm, began = sum(cost.values()), 0.0, 0.0
     tell(Progress("events", kept, kept + len(tasks), kept=kept))
     with closing(executor.results(world, tasks)) as results:
         for count, found in enumerate(results, start=kept + 1):
             yield found
-            done += cost[found.digest]
-            left_s = (time.monotonic() - began) * (total - done) / done
+            left -= cost[found.digest]
+            left_s = None
+            if warm:
+                left_s = (time.monotonic() - began) * left / (warm - left)
+            else:
+                # Workers start and kernels are compiled until the first shard is there: the pace is taken from then on.
+                warm, began = left, time.monotonic()
             tell(Progress("events", count, kept + len(tasks), kept, left_s, words[found.digest]))
 
 
