@@ -5,7 +5,8 @@ import pytest
 
 from trad_array.localization.event_correlations import _weighted
 from trad_array.study import kernels
-from trad_array.study.spectral_engine import few_columns
+from trad_array.study.frame_weights import NEXT_BINS
+from trad_array.study.spectral_engine import few_columns, neighbours_alike
 from trad_array.study.spectral_tables import _lower
 from trad_array_geometry import mic_pairs
 
@@ -26,8 +27,17 @@ def whole(re: np.ndarray, im: np.ndarray, n: int = N_MICS) -> np.ndarray:
     return out
 
 
+ALONE = np.array([0.0, 1.0, 0.0], np.float32)
+
+
+def normals(state: np.ndarray, n_rows: int, alike: np.ndarray = ALONE) -> np.ndarray:
+    out = np.empty((n_rows, N_BINS), np.float32)
+    kernels.fill_normals(state, alike, np.empty(N_BINS + 2, np.float32), out)
+    return out
+
+
 def states(seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).integers(1, 2**63, (2, N_BINS), dtype=np.uint64)
+    return np.random.default_rng(seed).integers(1, 2**63, (2, N_BINS + 2), dtype=np.uint64)
 
 
 def test_cholesky_factors_are_those_of_numpy():
@@ -39,8 +49,7 @@ def test_cholesky_factors_are_those_of_numpy():
 
 
 def test_the_generator_makes_normals_that_know_nothing_of_each_other():
-    out = np.empty((3000, N_BINS), np.float32)
-    kernels.fill_normals(states(1), out)
+    out = normals(states(1), 3000)
     assert out.mean() == pytest.approx(0.0, abs=0.004)
     assert out.std() == pytest.approx(1.0, abs=0.003)
     assert (out.astype(float) ** 4).mean() == pytest.approx(3.0, abs=0.03)
@@ -50,6 +59,15 @@ def test_the_generator_makes_normals_that_know_nothing_of_each_other():
     sums = np.abs(out.sum(axis=1)) / np.sqrt(N_BINS)
     assert (sums > 2).mean() == pytest.approx(0.0455, abs=0.012)
     assert (sums > 3).mean() == pytest.approx(0.0027, abs=0.003)
+
+
+@pytest.mark.parametrize("few", [True, False], ids=["columns", "Bartlett"])
+def test_neighbouring_bins_are_as_alike_as_sums_of_frames_are(few):
+    out = normals(states(2), 3000, neighbours_alike(few=few))
+    assert out.std() == pytest.approx(1.0, abs=0.004)
+    for step, expected in zip((1, 2, 3), (*NEXT_BINS, 0.0), strict=True):
+        alike = np.mean(out[:, step:] * out[:, :-step])
+        assert (alike**2 if few else alike) == pytest.approx(expected, abs=0.006)
 
 
 @pytest.mark.parametrize("dof", [2.4, 4.5, 9.0, 17.3])
@@ -73,8 +91,7 @@ def _drawn(signal, nothing, quiet, columns, dof, state) -> np.ndarray:
     re, im = signal[0][0].copy(), signal[1][0].copy()
     kernels.cholesky(re, im, N_MICS)
     out_re, out_im = np.empty_like(re), np.empty_like(re)
-    normal = np.empty((2 * N_MICS * len(columns) if len(columns) else N_MICS**2, N_BINS), np.float32)
-    kernels.fill_normals(state, normal)
+    normal = normals(state, 2 * N_MICS * len(columns) if len(columns) else N_MICS**2)
     if len(columns):
         kernels.from_columns(re, im, normal, columns, N_MICS, out_re, out_im)
     else:
@@ -128,6 +145,7 @@ def test_a_block_of_events_is_the_same_wherever_it_is_cut():
             states(9),
             skip,
             columns,
+            ALONE,
             N_MICS,
             out,
         )

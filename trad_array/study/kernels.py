@@ -59,8 +59,10 @@ def cholesky(re: Floats, im: Floats, n: int) -> None:
 
 
 @jit
-def fill_normals(state: NDArray[np.uint64], out: Floats) -> None:
-    """Normals, (n_rows, n_bins), from a generator for every bin; state (2, n_bins) goes on.
+def fill_normals(state: NDArray[np.uint64], alike: Floats, raw: Floats, out: Floats) -> None:
+    """Normals, (n_rows, n_bins), neighbours of which are as alike as the three taps make them.
+
+    state : (2, n_bins + 2), a generator for every bin and two more, which goes on; raw : (n_bins + 2,), scratch
 
     xorshift128+ (Vigna, J. Comput. Appl. Math. 315, 2017), four numbers of 16 bits added up, bent so that variance and
     fourth moment are those of a normal: what matters for powers of bins, which are sums of a few squares. Four times as
@@ -68,8 +70,9 @@ def fill_normals(state: NDArray[np.uint64], out: Floats) -> None:
     """
     scale = np.float32(1.0 / math.sqrt(4.0 * (65536.0**2 - 1.0) / 12.0))
     low = np.uint64(0xFFFF)
+    before, same, after = alike[0], alike[1], alike[2]
     for row in range(out.shape[0]):
-        for f in range(out.shape[1]):
+        for f in range(len(raw)):
             a, b = state[0, f], state[1, f]
             a ^= a << np.uint64(23)
             a ^= (a >> np.uint64(18)) ^ b ^ (b >> np.uint64(5))
@@ -78,7 +81,9 @@ def fill_normals(state: NDArray[np.uint64], out: Floats) -> None:
             total = (word & low) + ((word >> np.uint64(16)) & low)
             total += ((word >> np.uint64(32)) & low) + (word >> np.uint64(48))
             x = (np.float32(np.int32(total)) - np.float32(131070.0)) * scale
-            out[row, f] = x * (_BEND[0] + _BEND[1] * x * x)
+            raw[f] = x * (_BEND[0] + _BEND[1] * x * x)
+        for f in range(out.shape[1]):
+            out[row, f] = before * raw[f] + same * raw[f + 1] + after * raw[f + 2]
 
 
 @jit
@@ -225,6 +230,7 @@ def sample_phases(
     state: NDArray[np.uint64],
     skip: int,
     columns: Floats,
+    alike: Floats,
     n: int,
     out: Floats,
 ) -> None:
@@ -232,7 +238,7 @@ def sample_phases(
 
     signal_* : (n_rows, n_lower, n_bins), of a white source of the study's loudness; density : (n_sounds, n_bins)
     noise_* : (n_lower, n_bins); back_* : (n_stretches, n_lower, n_bins)
-    dofs : (n_rows,); state : (2, n_bins), of the generators; skip : events that they pass over first
+    dofs : (n_rows,); state, alike : see `fill_normals`; skip : events that they pass over first
     columns : (n_columns,), weights of the columns where there are few degrees of freedom; none for Bartlett
     """
     lower, n_bins = noise_re.shape
@@ -240,10 +246,11 @@ def sample_phases(
     t_re, t_im = np.empty((lower, n_bins), np.float32), np.empty((lower, n_bins), np.float32)
     g_re, g_im = np.empty((lower, n_bins), np.float32), np.empty((lower, n_bins), np.float32)
     normal = np.empty((2 * n * len(columns) if len(columns) else n * n, n_bins), np.float32)
+    raw = np.empty(n_bins + 2, np.float32)
     for _ in range(skip):
-        fill_normals(state, normal)
+        fill_normals(state, alike, raw, normal)
     for event in range(len(rows)):
-        fill_normals(state, normal)
+        fill_normals(state, alike, raw, normal)
         row, sound, stretch = rows[event], sounds[event], stretches[event]
         for k in range(lower):
             for f in range(n_bins):

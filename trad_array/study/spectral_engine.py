@@ -127,7 +127,7 @@ class SpectralEngine:
         columns = few_columns(float(self.spectra.dofs.mean()), mics)
         n_bins = len(self.lags.turns)
         # xorshift128+ must not start from zeros alone.
-        state = np.random.default_rng([self.seed, 0x5350, block]).integers(1, 2**63, (2, n_bins), dtype=np.uint64)
+        state = np.random.default_rng([self.seed, 0x5350, block]).integers(1, 2**63, (2, n_bins + 2), dtype=np.uint64)
         stretches = [
             self.room.stretch(float(moment), fs=self.fs, duration_s=self.condition.duration_s)
             // self.room.step(self.fs)
@@ -146,6 +146,7 @@ class SpectralEngine:
             state,
             skip,
             columns,
+            neighbours_alike(few=len(columns) > 0),
             mics,
             out,
         )
@@ -194,6 +195,19 @@ def few_columns(dof: float, n_mics: int) -> Floats:
     # (1 - t)^2 / (n - 1) + t^2 = 1 / dof, the smaller root.
     last = (1.0 - np.sqrt(max(1.0 - n * (1.0 - (n - 1) / dof), 0.0))) / n
     return np.array([(1.0 - last) / (n - 1)] * (n - 1) + [last], dtype=np.float32)
+
+
+def neighbours_alike(*, few: bool) -> Floats:
+    """Three taps that make sums over frames as alike in neighbouring bins as `frame_weights.NEXT_BINS` says.
+
+    Elements of a Bartlett triangle are nearly proportional to the sum, and as alike as it is. Columns are amplitudes, and
+    alike by the roots.
+    """
+    if few:
+        # (a, b, a) with 2 a b = the root of the first, 2 a^2 + b^2 = 1; a^2 then is near the root of the second.
+        return np.array([0.46291650, 0.75592105, 0.46291650], dtype=np.float32)
+    # (p, q, r) with p^2 + q^2 + r^2 = 1, q (p + r) = the first, p r = the second.
+    return np.array([0.43901388, 0.89168648, 0.11028157], dtype=np.float32)
 
 
 def _kernels() -> tuple[ModuleType, ModuleType]:
