@@ -1,0 +1,69 @@
+"""What a run left in its folder, as the report wants it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from trad_array.study.choice_layout import choice_layout
+from trad_array.study.records import Choice, Study
+from trad_array.study.report.scores import Heard, Score, Table, at_common_points, best_first, heard, scores, whole
+from trad_array_geometry import Layout
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """A study and what came of it.
+
+    study : what was asked
+    table : the tidy table, columns by name
+    about : versions, seeds and digests, JSON values
+    """
+
+    study: Study
+    table: Table
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def scores(self) -> list[Score]:
+        """Localization, all engines and lost microphones."""
+        return scores(self.table)
+
+    @cached_property
+    def whole(self) -> list[Score]:
+        """Of the study's engine, nothing lost."""
+        found = whole(self.scores, self.study.engine)
+        return found or [score for score in self.scores if not score.dead]
+
+    @cached_property
+    def comparable(self) -> list[Score]:
+        """Of these, the conditions that all layouts have."""
+        return at_common_points(self.whole)
+
+    @cached_property
+    def best(self) -> list[str]:
+        """Names of the layouts, best first."""
+        return best_first(self.whole)
+
+    @cached_property
+    def heard(self) -> list[Heard]:
+        """Detection."""
+        return heard(self.table)
+
+    @property
+    def reference(self) -> str:
+        """Name of the layout at which loudness is meant."""
+        return self.study.choices[0].name
+
+    def of(self, layout: str) -> list[Score]:
+        """Comparable scores of one layout."""
+        return [score for score in self.comparable if score.layout == layout]
+
+    def layout(self, name: str) -> Layout | None:
+        """A layout of the study by its name, to be drawn; None when the study has no such choice."""
+        choice = self._choices.get(name)
+        return None if choice is None else choice_layout(self.study.site, self.study.points, choice)
+
+    @cached_property
+    def _choices(self) -> dict[str, Choice]:
+        return {choice.name: choice for choice in self.study.choices}
