@@ -1,11 +1,12 @@
 """The `trad-array` command: finds the sub-command, and turns errors into one line and an exit code."""
 
 import errno
-import importlib
 import sys
 from collections.abc import Mapping
 
 import click
+
+from trad_array_cli.lazy import LazyGroup
 
 OK, RUNTIME_ERROR, USAGE_ERROR, BAD_INPUT, SOME_FAILED = 0, 1, 2, 3, 4
 ALARM_FOUND, MISFIT_FOUND, FAULT_FOUND = 10, 11, 12
@@ -38,28 +39,16 @@ COMMANDS: Mapping[str, str] = {
     "train": "Fit a scorer on a folder of recordings.",
     "evaluate": "Compare fitted scorers as the paper does.",
     "reliability": "Draw how true the probabilities of a layout's maps are.",
+    "study": "Where should the microphones go? Simulate, compare, search.",
 }
 # Commands that live together in a module, under their own names.
 _TOGETHER = dict.fromkeys(("status", "ack", "silence", "reset", "disable", "enable", "test-mode"), "operate")
 
 
-class _Lazy(click.Group):
-    """A group that knows its commands by name and imports them when they are asked for."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        name = cmd_name.replace("-", "_")
-        module = importlib.import_module(f"trad_array_cli.{_TOGETHER.get(cmd_name, name)}")
-        found: click.Command = getattr(module, name if cmd_name in _TOGETHER else "command")
-        return found
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+def _where(name: str) -> tuple[str, str]:
+    """Module and attribute of a command."""
+    underscored = name.replace("-", "_")
+    return _TOGETHER.get(name, underscored), underscored if name in _TOGETHER else "command"
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
@@ -70,7 +59,12 @@ def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) ->
         ctx.exit()
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=LazyGroup,
+    lines=COMMANDS,
+    where=_where,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Say which.")
 def cli() -> None:
     """Hears a lithium-battery cell fail.

@@ -83,6 +83,7 @@ def event_correlations(
     spec: EventSpec,
     max_delay_s: float,
     pairs: NDArray[np.intp] | None = None,
+    background: NDArray[np.complexfloating] | None = None,
 ) -> EventCorrelations:
     """Correlations of what begins at `onset`.
 
@@ -97,6 +98,8 @@ def event_correlations(
     max_delay_s : float, s, largest delay of any pair
     pairs : array, shape (n_pairs, 2), or None
         Which pairs; None takes all, in the order of `mic_pairs`.
+    background : array, shape (n_bins, n_mics, n_mics), or None
+        What `background_spectra` gives for the sound before the onset, when that is known already.
 
     Raises
     ------
@@ -108,15 +111,13 @@ def event_correlations(
             f"expected more sound than the largest delay of {max_delay_s:g} s, "
             f"found {(samples.shape[1] - onset) / fs:g} s"
         )
-    n = frame_length(spec.n_frame, max_delay_s * fs, ratio=4)
-    hop = max(1, n * spec.hop // spec.n_frame)
-    bins = band_bins(n, fs, spec.band_hz)
-    quiet_end = onset - round(_GUARD_S * fs)
-    background, weigh = None, _all_frames
-    if quiet_end >= max(round(_LEAST_BACKGROUND_S * fs), n):
-        background = _cross_spectra(samples[:, :quiet_end], _quiet_frames, n=n, hop=n // 2, bins=bins)
+    n, hop, bins = analysis_frames(spec, max_delay_s, fs)
+    if background is None:
+        background = background_spectra(samples[:, : max(onset, 0)], fs=fs, spec=spec, max_delay_s=max_delay_s)
+    weigh: _Weigh = _all_frames
+    if background is not None:
         weigh = partial(_standing_out, noise_power=np.einsum("fii->i", background).real / len(bins))
-    event = _cross_spectra(samples[:, max(onset - 3 * n // 4, 0) :], weigh, n=n, hop=hop, bins=bins)
+    event = _cross_spectra(samples[:, max(onset - event_lead(n), 0) :], weigh, n=n, hop=hop, bins=bins)
     reach = int(np.ceil((max_delay_s + EMPTY_LAGS_S) * fs * spec.upsample))
     used = int(np.ceil((max_delay_s + MARGIN_S) * fs * spec.upsample))
     phase = _weighted(event, background, mic_pairs(len(samples)) if pairs is None else pairs)
@@ -130,6 +131,38 @@ def event_correlations(
         np.maximum(noise, 1e-6),
         _level_db(event, background),
     )
+
+
+def analysis_frames(spec: EventSpec, max_delay_s: float, fs: int) -> tuple[int, int, NDArray[np.intp]]:
+    """Samples of a frame, samples from frame to frame, and the bins used, for an array of that size."""
+    n = frame_length(spec.n_frame, max_delay_s * fs, ratio=4)
+    return n, max(1, n * spec.hop // spec.n_frame), band_bins(n, fs, spec.band_hz)
+
+
+def event_lead(n_frame: int) -> int:
+    """Samples before the onset that belong to the frames of the event."""
+    return 3 * n_frame // 4
+
+
+def background_spectra(
+    samples: FloatArray, *, fs: int, spec: EventSpec, max_delay_s: float
+) -> NDArray[np.complexfloating] | None:
+    """Cross-spectra of the sound before an onset, its last 60 ms left out; None when there is too little of it.
+
+    Parameters
+    ----------
+    samples : array, shape (n_mics, n), full scale = 1, up to the onset
+    fs, spec, max_delay_s : as for `event_correlations`
+
+    Returns
+    -------
+    array, shape (n_bins, n_mics, n_mics), or None
+    """
+    n, _, bins = analysis_frames(spec, max_delay_s, fs)
+    quiet_end = samples.shape[1] - round(_GUARD_S * fs)
+    if quiet_end < max(round(_LEAST_BACKGROUND_S * fs), n):
+        return None
+    return _cross_spectra(samples[:, :quiet_end], _quiet_frames, n=n, hop=n // 2, bins=bins)
 
 
 def _level_db(

@@ -5,7 +5,7 @@ as the temperature is. Both are written out as hypotheses with prior weights; er
 not (they are continuous and many): `evidence.py` sums over them.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
 import numpy as np
@@ -52,35 +52,26 @@ class Prior:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Hypotheses:
-    """Everything that does not depend on the sound.
+class CellDelays:
+    """What cells would sound like, whatever the sound.
 
     cell_delays_s : (n_pairs, n_cells, n_hypotheses), s
     log_prior : (n_hypotheses,), of jet height and air
     pair_sigmas_s : (n_scales, n_pairs), s, standard deviation of a pair's delay for each scale of errors
     log_scale_prior : (n_scales,)
-    grid_m : (n_places, 3), guard points first, then the rest of the room
-    grid_delays_s : (n_pairs, n_places), s
-    fine_clear : (n_places, n_offsets), bool, whether a place moved by each of `FINE_OFFSETS_M` is still no cell
     offset_s : (n_pairs,), s, what the channels' known delays add to every pair delay
     pair_max_s : (n_pairs,), s, largest delay each pair can have
     speeds : (n_air,), m/s; log_air_prior : (n_air,)
-    cell_levels_db, grid_levels_db : (n_rooms, n_cells or n_places, n_mics), see `levels.level_patterns_db`
     """
 
     cell_delays_s: NDArray[np.float64]
     log_prior: NDArray[np.float64]
     pair_sigmas_s: NDArray[np.float64]
     log_scale_prior: NDArray[np.float64]
-    grid_m: NDArray[np.float64]
-    grid_delays_s: NDArray[np.float64]
-    fine_clear: NDArray[np.bool_]
     offset_s: NDArray[np.float64]
     pair_max_s: NDArray[np.float64]
     speeds: NDArray[np.float64]
     log_air_prior: NDArray[np.float64]
-    cell_levels_db: NDArray[np.float64]
-    grid_levels_db: NDArray[np.float64]
 
     @property
     def max_delay_s(self) -> float:
@@ -88,12 +79,25 @@ class Hypotheses:
         return float((self.pair_max_s + np.abs(self.offset_s)).max())
 
 
-@lru_cache(maxsize=16)
-def hypotheses(layout: Layout, speed_of_sound: float, prior: Prior, whole: Layout) -> Hypotheses:
-    """Tables for the array microphones and the cells of a layout.
+@dataclass(frozen=True, slots=True, eq=False)
+class Hypotheses(CellDelays):
+    """Everything that does not depend on the sound: cells, and everywhere else.
 
-    whole : the layout with all its cells, which tells where "elsewhere" is
+    grid_m : (n_places, 3), guard points first, then the rest of the room
+    grid_delays_s : (n_pairs, n_places), s
+    fine_clear : (n_places, n_offsets), bool, whether a place moved by each of `FINE_OFFSETS_M` is still no cell
+    cell_levels_db, grid_levels_db : (n_rooms, n_cells or n_places, n_mics), see `levels.level_patterns_db`
     """
+
+    grid_m: NDArray[np.float64]
+    grid_delays_s: NDArray[np.float64]
+    fine_clear: NDArray[np.bool_]
+    cell_levels_db: NDArray[np.float64]
+    grid_levels_db: NDArray[np.float64]
+
+
+def cell_delays(layout: Layout, speed_of_sound: float, prior: Prior) -> CellDelays:
+    """What every cell would sound like at the array microphones of a layout, under every hypothesis."""
     chosen = layout.array_mics
     mics, lateness = layout.mics[chosen], layout.mic_delay_s[chosen]
     first, second = mic_pairs(len(mics)).T
@@ -103,19 +107,32 @@ def hypotheses(layout: Layout, speed_of_sound: float, prior: Prior, whole: Layou
     by_cell = differences_m(points.reshape(-1, 3), mics).reshape(-1, layout.n_cells, len(heights), 1)
     offset = lateness[first] - lateness[second]
     delays = by_cell / speeds + offset[:, None, None, None]
-    grid, fine_clear = _elsewhere(whole, prior)
-    return Hypotheses(
+    return CellDelays(
         cell_delays_s=delays.reshape(len(first), layout.n_cells, -1),
         log_prior=(np.log(_shares(prior.jet_weights))[:, None] + log_air[None, :]).ravel(),
         pair_sigmas_s=pair_sigmas(layout, speed_of_sound, prior, pairs=chosen[mic_pairs(len(mics))]),
         log_scale_prior=np.log(_shares(prior.error_weights)),
-        grid_m=grid,
-        grid_delays_s=differences_m(grid, mics) / speed_of_sound + offset[:, None],
-        fine_clear=fine_clear,
         offset_s=offset,
         pair_max_s=max_pair_delays(mics, speed_of_sound=float(speeds.min())),
         speeds=speeds,
         log_air_prior=log_air,
+    )
+
+
+@lru_cache(maxsize=16)
+def hypotheses(layout: Layout, speed_of_sound: float, prior: Prior, whole: Layout) -> Hypotheses:
+    """Tables for the array microphones and the cells of a layout.
+
+    whole : the layout with all its cells, which tells where "elsewhere" is
+    """
+    mics = layout.mics[layout.array_mics]
+    cells = cell_delays(layout, speed_of_sound, prior)
+    grid, fine_clear = _elsewhere(whole, prior)
+    return Hypotheses(
+        **{f.name: getattr(cells, f.name) for f in fields(cells)},
+        grid_m=grid,
+        grid_delays_s=differences_m(grid, mics) / speed_of_sound + cells.offset_s[:, None],
+        fine_clear=fine_clear,
         cell_levels_db=level_patterns_db(layout.cells + [0.0, 0.0, _TYPICAL_JET_M], mics),
         grid_levels_db=level_patterns_db(grid, mics),
     )

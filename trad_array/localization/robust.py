@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from trad_array.localization.event_correlations import EventCorrelations, EventSpec, event_correlations
 from trad_array.localization.evidence import log_sum, peak_height, places, summed, temper, tolerant, within
 from trad_array.localization.gate import Clues, Gate
-from trad_array.localization.hypotheses import FINE_OFFSETS_M, Hypotheses, Prior, differences_m, hypotheses
+from trad_array.localization.hypotheses import FINE_OFFSETS_M, CellDelays, Hypotheses, Prior, differences_m, hypotheses
 from trad_array.localization.levels import level_evidence, level_patterns_db
 from trad_array.localization.packs import PackRule, best_packs
 from trad_array.records import Block, CellMap
@@ -128,9 +128,9 @@ class Robust:
             cut.samples[mics], onset=begin, fs=cut.fs, spec=self.spec, max_delay_s=known.max_delay_s
         )
         height, z = peak_height(found, known.pair_max_s, known.offset_s)
-        scales = self._scales(found, known, height=height, n_mics=len(mics))
+        scales = evidence_scales(found, known, height=height, n_mics=len(mics))
         at_cells = places(found, known.cell_delays_s)
-        cells = _cell_evidence(at_cells, scales, known)
+        cells = cell_evidence(at_cells, scales, known)
         room, place, place_m = _room_evidence(found, scales, known, part)
         best = summed(found.values, at_cells).max(axis=1)
         possible = within(found, known.pair_max_s, known.offset_s)
@@ -157,14 +157,15 @@ class Robust:
             pairs=mics[mic_pairs(len(mics))],
         )
 
-    def _scales(
-        self, found: EventCorrelations, known: Hypotheses, *, height: float, n_mics: int
-    ) -> list[tuple[float, NDArray[np.float64]]]:
-        """For each scale of errors its log prior and the evidence of each pair and delay."""
-        return [
-            (float(log_prior), tolerant(found, height=height, pair_sigmas_s=sigmas, factor=temper(n_mics)))
-            for log_prior, sigmas in zip(known.log_scale_prior, known.pair_sigmas_s, strict=True)
-        ]
+
+def evidence_scales(
+    found: EventCorrelations, known: CellDelays, *, height: float, n_mics: int
+) -> list[tuple[float, NDArray[np.float64]]]:
+    """For each scale of errors its log prior and the evidence of each pair and delay."""
+    return [
+        (float(log_prior), tolerant(found, height=height, pair_sigmas_s=sigmas, factor=temper(n_mics)))
+        for log_prior, sigmas in zip(known.log_scale_prior, known.pair_sigmas_s, strict=True)
+    ]
 
 
 @lru_cache(maxsize=16)
@@ -176,8 +177,8 @@ def _indices(layout: Layout, part: Layout) -> NDArray[np.intp]:
     return np.array([place[name] for name in part.cell_names])
 
 
-def _cell_evidence(
-    at_cells: NDArray[np.intp], scales: list[tuple[float, NDArray[np.float64]]], known: Hypotheses
+def cell_evidence(
+    at_cells: NDArray[np.intp], scales: list[tuple[float, NDArray[np.float64]]], known: CellDelays
 ) -> NDArray[np.float64]:
     """Log-evidence of every cell, shape (n_cells,), nats over "no sound"."""
     total = [summed(log, at_cells) + known.log_prior[None, :] + log_scale for log_scale, log in scales]
