@@ -1,13 +1,16 @@
 """A study and a table of plausible counts, drawn by a seeded function: no engine runs here."""
 
+import json
 from dataclasses import replace
 from itertools import product
 
 import numpy as np
 import pytest
 
+from trad_array.study.as_json import to_json
 from trad_array.study.records import FANS, MISMATCHES, Box, Choice, Condition, DetectionPart, Points, Site, Study
 from trad_array.study.report.run_folder import Found
+from trad_array.study.results import Table, write_results
 from trad_array_geometry import load_layout
 
 COLUMNS = (
@@ -164,3 +167,17 @@ def make():
 def found(make):
     """Three layouts around a row of thirteen cells."""
     return make()
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory):
+    """`run_folder(found)`: the folder that a run of it would have left."""
+
+    def made(found, *, as_csv=True):
+        folder = tmp_path_factory.mktemp("run")
+        record = {"study": to_json(found.study), "versions": {"numpy": "0.0", "python": "<b>3</b>"}, "seed": 7}
+        (folder / "study.json").write_text(json.dumps(record))
+        write_results(folder, Table(found.table), as_csv=as_csv)
+        return folder
+
+    return made

@@ -12,7 +12,6 @@ from trad_array.study.report.pictures import LeftOut, Picture
 from trad_array.study.report.run_folder import Found
 from trad_array.study.report.scores import Heard, Score
 
-
 # Rows of the table of everything; all of them are in the file beside it.
 MOST_ROWS = 3000
 _LEAVES_OUT = (
@@ -107,9 +106,14 @@ def _localized(several: Sequence[Score]) -> list[str]:
         return []
     names = ("layout", "mics", "lost", "engine", "RT60, s", "SNR, dB", "vent, s", "fans", "mismatch")
     head = (*names, "vents", "right, %", "from", "to", "worst cell", "its share, %", "mean error, m")
-    lines = ["<h2>Every layout under every condition</h2>", "<p>A click on a heading sorts. Intervals: 95 % (Wilson).</p>"]
+    lines = [
+        "<h2>Every layout under every condition</h2>",
+        "<p>A click on a heading sorts. Intervals: 95 % (Wilson).</p>",
+    ]
     if len(several) > MOST_ROWS:
-        lines.append(f"<p>The first {MOST_ROWS:,} of {len(several):,} rows; all of them are in the results beside it.</p>")
+        lines.append(
+            f"<p>The first {MOST_ROWS:,} of {len(several):,} rows; all of them are in the results beside it.</p>"
+        )
     return [*lines, _table(head, (_score_row(score) for score in several[:MOST_ROWS]))]
 
 
@@ -137,7 +141,7 @@ def _score_row(score: Score) -> tuple[Any, ...]:
 def _chain(several: Sequence[Heard]) -> list[str]:
     if not several:
         return []
-    head = ("layout", "sound", "condition", "sounds", "detected", "alarmed", "in a cell", "in the right cell")
+    counts = ("layout", "sound", "condition", "sounds", "detected", "alarmed", "in a cell", "in the right cell")
     rows = [
         (
             one.layout,
@@ -154,7 +158,7 @@ def _chain(several: Sequence[Heard]) -> list[str]:
         )
         for one in several[:MOST_ROWS]
     ]
-    head = (*head, "half placed within, s", "95 % within, s", "heard, s")
+    head = (*counts, "half placed within, s", "95 % within, s", "heard, s")
     return ["<h2>The whole chain, every kind of sound</h2>", _table(head, rows)]
 
 
@@ -190,7 +194,12 @@ def _parameters(found: Found) -> list[str]:
     rows += [(f"fans {f.name}", f"speed x {f.speed:g}, {f.level_db:+g} dB") for f in fans.values()]
     lines = ["<h2>Parameters</h2>", _table(("what", "value"), rows)]
     mics = [
-        (choice.name, study.points.names[k], study.points.zones[k], *(round(float(v), 4) for v in study.points.positions_m[k]))
+        (
+            choice.name,
+            study.points.names[k],
+            study.points.zones[k],
+            *(round(float(v), 4) for v in study.points.positions_m[k]),
+        )
         for choice in study.choices
         for k in choice.points
     ]
@@ -199,10 +208,9 @@ def _parameters(found: Found) -> list[str]:
 
 
 def _made_with(found: Found, digests: Mapping[str, str]) -> list[str]:
-    versions = found.about.get("versions", {})
     return [
         "<h2>Made with</h2>",
-        _table(("what", "version"), list(versions.items())),
+        _table(("what", "version"), list(found.versions.items())),
         "<h2>SHA-256</h2>",
         _table(("file", "SHA-256"), list(digests.items())),
     ]
@@ -230,5 +238,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, str):
         return f"<td>{escape(value)}</td>"
     return f'<td class="n">{value:g}</td>' if isinstance(value, float) else f'<td class="n">{value}</td>'
-
-

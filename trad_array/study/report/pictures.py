@@ -279,8 +279,8 @@ def _delays(made: Sequence[Heard]) -> Picture:
         "alarm-time.png",
         HEARD,
         heard_plots.delay_title(made),
-        "Simulated. From the first arrival of the vent to the alarm that names a cell; a vent that is never placed counts "
-        f"as one that takes for ever.{slowest}",
+        "Simulated. From the first arrival of the vent to the alarm that names a cell; a vent that is never placed "
+        f"counts as one that takes for ever.{slowest}",
         draw,
     )
 

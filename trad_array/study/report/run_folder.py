@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from pathlib import Path
 
 from trad_array.study.choice_layout import choice_layout
 from trad_array.study.records import Choice, Study
 from trad_array.study.report.scores import Heard, Score, Table, at_common_points, best_first, heard, scores, whole
+from trad_array.study.running import read_run
 from trad_array_geometry import Layout
 
 
@@ -17,12 +18,12 @@ class Found:
 
     study : what was asked
     table : the tidy table, columns by name
-    about : versions, seeds and digests, JSON values
+    versions : of Python and of packages, by their names
     """
 
     study: Study
     table: Table
-    about: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def scores(self) -> list[Score]:
@@ -67,3 +68,19 @@ class Found:
     @cached_property
     def _choices(self) -> dict[str, Choice]:
         return {choice.name: choice for choice in self.study.choices}
+
+
+def read_found(folder: Path) -> Found:
+    """What is in a run folder.
+
+    Raises
+    ------
+    StoreError
+        If it is no run folder, or has no results yet.
+    ConfigError
+        If what is in it cannot be read.
+    MissingExtra
+        If the table is Parquet and pyarrow is not installed.
+    """
+    run = read_run(folder)
+    return Found(run.study, run.table.columns, run.versions)

@@ -7,7 +7,7 @@ from pathlib import Path
 from trad_array.alarm.disk import write_file
 from trad_array.study.report.page import page
 from trad_array.study.report.pictures import LeftOut, Picture, pictures
-from trad_array.study.report.run_folder import Found, read_found
+from trad_array.study.report.run_folder import read_found
 
 REPORT, PAGE = "report", "index.html"
 # Sharp on paper at the width of a page, and on a screen.
@@ -64,6 +64,3 @@ def digests_of(folder: Path) -> dict[str, str]:
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-__all__ = ["Found", "as_png", "digests_of", "write_report"]
