@@ -19,8 +19,8 @@ _IMPACTS = ("wrong", "arrival")
     type=click.Choice(_IMPACTS),
     default="wrong",
     show_default=True,
-    help="For chama: share of vents that layouts with the microphone do not put in the right cell, or seconds until the "
-    "sound arrives.",
+    help="For chama: share of vents that layouts with the microphone do not put in the right cell, or seconds until "
+    "the sound arrives.",
 )
 def command(folder: Path, form: str, out: Path | None, impact: str) -> None:
     """Write the results of a run for other tools.

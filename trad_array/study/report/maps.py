@@ -138,7 +138,7 @@ def room_view(
     """
     blank = no_cells() if by_cell is None else by_cell
     fields = from_above(layout, blank) if above else cells_from_the_side(layout, blank)
-    _draw_fields(ax, fields, fields.p, _right_scale(), edge=0.3)
+    _draw_fields(ax, fields, fields.p, _right_scale(), edge=0.45)
     axes = (0, 1) if above else (0, 2)
     _outline_boxes(ax, boxes, axes, names=False)
     if len(layout.guards):
@@ -258,16 +258,17 @@ def _draw_above(
             _write(ax, fields.centres[k], text.strip(), dark=dark, size=7.5, rotation=label_rotation(layout))
     view = view_of(layout, whole=whole)
     if whole and layout.box_m is not None:
-        low, high = layout.box_m[:, :2]
-        view = np.maximum(view[0], low - 0.1), np.minimum(view[1], high + 0.1)
+        # What stands at the walls is still inside the picture.
+        rim = 0.08 * float((layout.box_m[1] - layout.box_m[0])[:2].max())
+        view = np.maximum(view[0], layout.box_m[0, :2] - rim), np.minimum(view[1], layout.box_m[1, :2] + rim)
     _outline_boxes(ax, boxes, (0, 1))
     mark_points(ax, layout, view)
     # Microphones above cells: their names must not run into those of the cells.
     for note in ax.texts:
         if isinstance(note, Annotation):
+            note.set_text(note.get_text().replace(" m high)", " m)"))
             note.set(
-                fontsize=7.5,
-                bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
+                fontsize=7, bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
             )
     frame_view(ax, view)
 
@@ -288,7 +289,7 @@ def _draw_fields(
         cmap=colours.with_extremes(bad=NOT_STUDIED),
         # Thin lines in the colour of the fields close the seams between them.
         edgecolors="face" if edge < 0.5 and np.isfinite(values).any() else _EDGE,
-        linewidths=edge if len(fields) <= _NAMED else min(edge, 0.2),
+        linewidths=edge if len(fields) <= _NAMED or edge < 0.5 else 0.2,
     )
     ax.add_collection(drawn)
     ax.autoscale_view()

@@ -17,8 +17,8 @@ from trad_array.study.report.sheets import MOST, Small, contact_sheet, sheet_siz
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Layouts whose maps are drawn: as many as a reader turns over.
-_MAPPED = 12
+# Layouts whose maps are drawn: as many as a reader turns over; of errors the best and the reference.
+_MAPPED, _ERRORS = 12, 2
 _PANELS = 12
 
 
@@ -123,9 +123,10 @@ def _curve(found: Found) -> Picture:
 def _maps(found: Found) -> Iterator[Picture | LeftOut]:
     at = telling(found)
     names = list(dict.fromkeys([found.best[0], found.reference, *found.best]))[:_MAPPED]
-    for heading, kind in ((RIGHT, "right"), (ERROR, "error")):
+    known = [name for name in names if found.layout(name) is not None]
+    for heading, kind, most in ((RIGHT, "right", _MAPPED), (ERROR, "error", _ERRORS)):
         drawn = False
-        for number, name in enumerate(name for name in names if found.layout(name) is not None):
+        for number, name in enumerate(known[:most]):
             mine = [score for score in found.of(name) if score.at == at]
             if mine:
                 drawn = True

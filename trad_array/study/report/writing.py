@@ -51,8 +51,13 @@ def write_report(folder: Path) -> Path:
 
 def as_png(picture: Picture) -> bytes:
     """A picture as the content of a PNG file; the same picture gives the same bytes."""
-    out = io.BytesIO()
-    picture.draw().savefig(out, format="png", dpi=_DPI, metadata={"Software": None})
+    from matplotlib.text import Text
+
+    figure, out = picture.draw(), io.BytesIO()
+    # A dollar in the name of a layout or a microphone is a dollar.
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
+    figure.savefig(out, format="png", dpi=_DPI, metadata={"Software": None})
     return out.getvalue()
 
 
