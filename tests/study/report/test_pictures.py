@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 
 from trad_array.plotting import VERMILION
 from trad_array.plotting_layout import pack_rows
-from trad_array.study.report import curves, heard_plots
+from trad_array.study.report import agreement_plots, curves, heard_plots, loss_plots
 from trad_array.study.report.map_figures import map_figure
 from trad_array.study.report.maps import error_map, rack_map, right_map, room_view
 from trad_array.study.report.pictures import LeftOut, Picture, pictures, telling
@@ -163,9 +163,9 @@ def test_the_title_of_the_tradeoff_says_where_more_brings_little():
 
 
 def test_each_lost_microphone_has_its_price(found):
-    lost = curves.losses(found.scores, "reference")
+    lost = loss_plots.losses(found.scores, "reference")
     assert [loss.mic for loss in lost] == ["A", "B", "C", "D"]
-    ax = curves.loss_plot(lost, axes(), layout="reference")
+    ax = loss_plots.loss_plot(lost, axes(), layout="reference")
     assert [float(box.lines[0].get_ydata()[0]) for box in ax.containers] == pytest.approx(
         [100 * loss.without.p for loss in lost]
     )
@@ -174,19 +174,19 @@ def test_each_lost_microphone_has_its_price(found):
 
 
 def test_a_loss_that_does_not_show_is_said():
-    same = [curves.Loss(mic, Share(90, 100), Share(90, 100)) for mic in "AB"]
-    assert "no single lost microphone costs anything that shows" in curves.loss_title(same, "x")
+    same = [loss_plots.Loss(mic, Share(90, 100), Share(90, 100)) for mic in "AB"]
+    assert "no single lost microphone costs anything that shows" in loss_plots.loss_title(same, "x")
 
 
 def test_engines_are_set_against_each_other_condition_by_condition(make):
     both = make(engines=("time", "spectral"), sizes=(4,), each_dead=False, snr_db=(-12.0, 0.0), events=10_000)
-    pairs = curves.agreed(both.scores)
+    pairs = agreement_plots.agreed(both.scores)
     assert len(pairs) == 8
-    ax = curves.agreement_plot(pairs, axes())
+    ax = agreement_plots.agreement_plot(pairs, axes())
     drawn = [float(box.lines[0].get_xdata()[0]) for box in ax.containers]
     assert drawn == pytest.approx([100 * (pair.spectral.p - pair.time.p) for pair in pairs])
-    apart = [*pairs, curves.Agreed("bad", Share(900, 1000), Share(700, 1000))]
-    assert curves.agreement_title(apart) == "The engines differ at 1 of 9 conditions, by up to 20.0 points"
+    apart = [*pairs, agreement_plots.Agreed("bad", Share(900, 1000), Share(700, 1000))]
+    assert agreement_plots.agreement_title(apart) == "The engines differ at 1 of 9 conditions, by up to 20.0 points"
 
 
 def test_stages_of_the_chain_are_bars(found):

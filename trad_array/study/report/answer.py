@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from trad_array.study.report.curves import losses, surroundings_of
+from trad_array.study.report.curves import surroundings_of
+from trad_array.study.report.loss_plots import losses
 from trad_array.study.report.run_folder import Found
 from trad_array.study.report.scores import Score, share_of, surroundings_words, together
 from trad_array.study.report.shares import difference, percent, points_words

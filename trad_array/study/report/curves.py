@@ -1,18 +1,18 @@
-"""Layouts against each other: over loudness, by number of microphones, without a microphone, by engine.
+"""Layouts against each other: over loudness, by number of microphones.
 
 Axes in, Axes out.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trad_array.plotting import BLACK, VERMILION
-from trad_array.plotting_reliability import BLUE, GREY
-from trad_array.study.report.scores import Score, Surroundings, share_of, surroundings_words, together
-from trad_array.study.report.shares import Difference, Share, difference, percent
+from trad_array.plotting_reliability import BLUE
+from trad_array.study.report.scores import Score, Surroundings, surroundings_words, together
+from trad_array.study.report.shares import Share, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,10 +27,6 @@ STYLES = (
     ("#000000", "P"),
 )
 _FAINT = "#BBBBBB"
-# The engines should agree within this, issue of the project.
-AGREED = 0.01
-# Rows of the picture of agreement; of more conditions those that differ most are drawn.
-MOST_PAIRS = 20
 
 
 def styles_of(best: Sequence[str], reference: str) -> dict[str, tuple[str, str]]:
@@ -230,175 +226,6 @@ def _tradeoff_legend(ax: "Axes", reference: str, *, ringed: bool) -> None:
         ring.set_label("the reference" if reference == "reference" else f"{reference}, the reference")
         entries.append(ring)
     ax.legend(handles=entries, loc="lower right", fontsize=9)
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """What a layout is without one microphone: its shares with all and without, at the same conditions."""
-
-    mic: str
-    everything: Share
-    without: Share
-
-    @property
-    def cost(self) -> Difference:
-        """Share with all less the share without."""
-        return difference(self.everything, self.without)
-
-
-def losses(several: Sequence[Score], layout: str) -> list[Loss]:
-    """Each microphone that was lost, in the order of the layout.
-
-    several : scores of one engine, with and without lost microphones
-    """
-    mine = [score for score in several if score.layout == layout]
-    found = []
-    for mic in mine[0].mics if mine else ():
-        without = [score for score in mine if score.dead == mic]
-        points = {score.at for score in without}
-        alive = [score for score in mine if not score.dead and score.at in points]
-        points &= {score.at for score in alive}
-        if points:
-            found.append(Loss(mic, share_of(alive), share_of(s for s in without if s.at in points)))
-    return found
-
-
-def loss_plot(found: Sequence[Loss], ax: "Axes", *, layout: str) -> "Axes":
-    """Share of vents in the right cell without each microphone, against that with all of them, with 95 % intervals.
-
-    Parameters
-    ----------
-    found : of `losses`
-    ax : the axes to draw on
-    layout : its name
-    """
-    alive = found[0].everything
-    ax.axhspan(100 * alive.low, 100 * alive.high, color=BLUE, alpha=0.2, linewidth=0, zorder=1)
-    ax.axhline(100 * alive.p, color=BLUE, linewidth=1.4, zorder=2)
-    worst = max(found, key=lambda loss: loss.cost.value)
-    for k, loss in enumerate(found):
-        share = loss.without
-        colour = VERMILION if loss is worst else BLACK
-        ax.plot([k, k], [100 * share.p, 100 * alive.p], color=colour, linewidth=1.0, linestyle=":", zorder=2)
-        bar = 100 * np.maximum([[share.p - share.low], [share.high - share.p]], 0.0)
-        ax.errorbar(
-            k, 100 * share.p, yerr=bar, fmt="o", color=colour, markersize=6, elinewidth=1.3, capsize=3, zorder=3
-        )
-        ax.annotate(
-            percent(share.p),
-            (k, 100 * share.p),
-            xytext=(6, 0),
-            textcoords="offset points",
-            ha="left",
-            va="center",
-            fontsize=8 if len(found) <= 8 else 6,
-            color=colour,
-        )
-    ax.annotate(
-        f"with all {len(found)}: {percent(alive.p)}" if len(found) > 1 else f"with all: {percent(alive.p)}",
-        (1.0, 100 * alive.high),
-        xycoords=("axes fraction", "data"),
-        xytext=(-4, 3),
-        textcoords="offset points",
-        ha="right",
-        color=BLUE,
-        fontsize=9,
-    )
-    ax.set_xticks(range(len(found)), [loss.mic for loss in found], rotation=90 if len(found) > 8 else 0)
-    ax.set_xlim(-0.6, len(found) - 0.4)
-    ax.set_ylim(-3, 108)
-    ax.set_xlabel("microphone that is lost")
-    ax.set_ylabel("vents put in the right cell, %")
-    ax.set_title(loss_title(found, layout))
-    _grid(ax)
-    return ax
-
-
-def loss_title(found: Sequence[Loss], layout: str) -> str:
-    """The microphone whose loss costs most."""
-    worst = max(found, key=lambda loss: loss.cost.value)
-    points = 100 * worst.cost.value
-    if not worst.cost.low > 0:
-        return f"{layout}: no single lost microphone costs anything that shows"
-    return f"{layout}: losing {worst.mic} costs most, {points:.0f} {'point' if round(points) == 1 else 'points'}"
-
-
-@dataclass(frozen=True, slots=True)
-class Agreed:
-    """One layout at one condition by both engines."""
-
-    name: str
-    time: Share
-    spectral: Share
-
-    @property
-    def gap(self) -> Difference:
-        """Spectral less time."""
-        return difference(self.spectral, self.time)
-
-
-def agreed(several: Sequence[Score]) -> list[Agreed]:
-    """Every layout and condition that both engines computed; empty where only one was used."""
-    found: dict[tuple[Any, ...], dict[str, Score]] = {}
-    for score in several:
-        found.setdefault((score.layout, score.at, score.dead), {})[score.engine] = score
-    both = {key: engines for key, engines in found.items() if {"time", "spectral"} <= engines.keys()}
-    every = [at for _, at, _ in both]
-    return [
-        Agreed(
-            f"{layout}{f' without {dead}' if dead else ''}: {at.words(every)}",
-            engines["time"].cells.total,
-            engines["spectral"].cells.total,
-        )
-        for (layout, at, dead), engines in both.items()
-    ]
-
-
-def agreement_plot(found: Sequence[Agreed], ax: "Axes") -> "Axes":
-    """Spectral less time engine at each condition, in points with 95 % intervals; the band is what is agreed.
-
-    found : of `agreed`, not empty
-    ax : the axes to draw on
-    """
-    ax.axvspan(-100 * AGREED, 100 * AGREED, color="#00785A", alpha=0.15, linewidth=0, zorder=1)
-    ax.axvline(0, color=GREY, linewidth=1.0, zorder=1)
-    shown = sorted(found, key=lambda pair: -abs(pair.gap.value))[:MOST_PAIRS]
-    shown = [pair for pair in found if pair in shown]
-    for row, pair in enumerate(shown):
-        gap = pair.gap
-        # Apart only when the whole interval lies outside what is agreed.
-        apart = gap.low > AGREED or gap.high < -AGREED
-        bar = 100 * np.maximum([[gap.value - gap.low], [gap.high - gap.value]], 0.0)
-        colour = VERMILION if apart else BLACK
-        ax.errorbar(
-            100 * gap.value, row, xerr=bar, fmt="s" if apart else "o", color=colour, markersize=5, capsize=2.5, zorder=3
-        )
-    ax.set_yticks(
-        range(len(shown)),
-        [f"{pair.name}\ntime {percent(pair.time.p, 1)}, spectral {percent(pair.spectral.p, 1)}" for pair in shown],
-        fontsize=8,
-    )
-    ax.set_ylim(len(shown) - 0.4, -0.6)
-    reach = max(3.0, *(100 * max(abs(pair.gap.low), abs(pair.gap.high)) for pair in shown)) * 1.05
-    ax.set_xlim(-reach, reach)
-    ax.set_xlabel("spectral less time engine, points (green: within 1 point)")
-    ax.set_title(agreement_title(found))
-    ax.grid(color="#e6e6e6", linewidth=0.7, axis="x")
-    ax.set_axisbelow(True)
-    return ax
-
-
-def agreement_title(found: Sequence[Agreed]) -> str:
-    """How far the engines are apart, in words."""
-    apart = [pair for pair in found if pair.gap.low > AGREED or pair.gap.high < -AGREED]
-    far = 100 * max(abs(pair.gap.value) for pair in found)
-    if apart:
-        return f"The engines differ at {len(apart)} of {len(found)} conditions, by up to {far:.1f} points"
-    sure = [pair for pair in found if -AGREED <= pair.gap.low and pair.gap.high <= AGREED]
-    shown = "shown" if len(sure) == len(found) else f"{len(sure)} of them shown to be within 1 point"
-    if len(sure) == len(found):
-        return f"The engines agree within 1 point at all {len(found)} conditions"
-    return f"No difference beyond 1 point is seen at {len(found)} conditions\n(largest seen {far:.1f}; {shown})"
 
 
 def _grid(ax: "Axes") -> None:

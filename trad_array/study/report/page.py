@@ -8,12 +8,14 @@ from typing import Any
 
 from trad_array.study.report.answer import answer
 from trad_array.study.report.page_style import SCRIPT, STYLE
-from trad_array.study.report.pictures import LeftOut, Picture
+from trad_array.study.report.picture import LeftOut, Picture
 from trad_array.study.report.run_folder import Found
 from trad_array.study.report.scores import Heard, Score
 
 # Rows of the table of everything; all of them are in the file beside it.
 MOST_ROWS = 3000
+_STEPS = '<div class="steps"><p><input type="range" min="0" value="0" hidden> <output></output></p>\n'
+_LAST_STEP = "\n</div>"
 _LEAVES_OUT = (
     "Microphones, cells and walls stand where the study file says; nobody has measured them.",
     "Sound goes straight on or is mirrored by the walls of an empty box: nothing bends around racks and lids "
@@ -86,6 +88,11 @@ def _sections(drawn: Sequence[tuple[Picture, bytes] | LeftOut]) -> list[str]:
             heading = new
         if isinstance(one, LeftOut):
             lines.append(f"<p>Left out: {escape(one.why)}.</p>")
+        elif one[0].step:
+            first = not lines[-1].endswith(_LAST_STEP)
+            # Without its script the page shows all steps, and no slider.
+            lines.append(_STEPS if first else lines.pop().removesuffix(_LAST_STEP))
+            lines[-1] += _figure(*one) + _LAST_STEP
         else:
             lines.append(_figure(*one))
     return lines

@@ -52,6 +52,7 @@ for (const table of document.querySelectorAll("table")) {
 for (const steps of document.querySelectorAll(".steps")) {
   const slider = steps.querySelector("input"), told = steps.querySelector("output");
   const shown = [...steps.querySelectorAll("figure")];
+  slider.max = shown.length - 1;
   const show = () => {
     shown.forEach((one, k) => { one.hidden = k !== Number(slider.value); });
     told.textContent = (Number(slider.value) + 1) + " of " + shown.length;

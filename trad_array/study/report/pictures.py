@@ -3,15 +3,16 @@
 A figure is drawn when it is asked for, so that one at a time is in memory.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from trad_array.study.report import curves, heard_plots
+from trad_array.study.report import agreement_plots, curves, heard_plots, loss_plots
 from trad_array.study.report.map_figures import map_figure, new_figure
 from trad_array.study.report.maps import error_title, right_title
+from trad_array.study.report.picture import LeftOut, Picture
 from trad_array.study.report.run_folder import Found
 from trad_array.study.report.scores import Heard, Operating, Score, share_of, shared_words, surroundings_words, together
+from trad_array.study.report.search_pictures import ranking_picture, search_pictures
 from trad_array.study.report.sheets import MOST, Small, contact_sheet, sheet_size
 
 if TYPE_CHECKING:
@@ -20,34 +21,6 @@ if TYPE_CHECKING:
 # Layouts whose maps are drawn: as many as a reader turns over; of errors the best and the reference.
 _MAPPED, _ERRORS = 12, 2
 _PANELS = 12
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One picture of a report.
-
-    file : name of its PNG
-    heading : of the section it belongs to
-    words : what it says, one line
-    caption : how it came about
-    draw : makes the figure
-    folded : whether the page shows it only when asked
-    """
-
-    file: str
-    heading: str
-    words: str
-    caption: str
-    draw: Callable[[], "Figure"]
-    folded: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A section without a picture, and why."""
-
-    heading: str
-    why: str
 
 
 RIGHT, ERROR, CURVE = "Which cells are named rightly", "How far off the named cell is", "Over loudness"
@@ -66,6 +39,10 @@ def pictures(found: Found) -> Iterator[Picture | LeftOut]:
         yield _mics(found)
         yield _losses(found)
         yield _sheet(found)
+    if found.ranked:
+        yield ranking_picture(found.ranked)
+    if found.search is not None:
+        yield from search_pictures(found.study, found.search)
     yield from _heard(found)
     yield _agreement(found)
 
@@ -179,7 +156,7 @@ def _mics(found: Found) -> Picture | LeftOut:
 def _losses(found: Found) -> Picture | LeftOut:
     engine = found.whole[0].engine
     mine = [score for score in found.scores if score.engine == engine]
-    by_layout = {name: curves.losses(mine, name) for name in dict.fromkeys([*found.best[:5], found.reference])}
+    by_layout = {name: loss_plots.losses(mine, name) for name in dict.fromkeys([*found.best[:5], found.reference])}
     by_layout = {name: lost for name, lost in by_layout.items() if lost}
     if not by_layout:
         return LeftOut(LOSSES, "the study does not take microphones away (each_dead), or nothing of it is done yet")
@@ -191,7 +168,7 @@ def _losses(found: Found) -> Picture | LeftOut:
         figure = new_figure(max(5.2 * across, 7.0), 4.3 * down)
         axes = figure.subplots(down, across, squeeze=False, sharey=True).ravel()
         for ax, (name, lost) in zip(axes, by_layout.items(), strict=False):
-            curves.loss_plot(lost, ax, layout=name)
+            loss_plots.loss_plot(lost, ax, layout=name)
             ax.label_outer()
             ax.tick_params(labelbottom=True)
             ax.set_xlabel("microphone that is lost")
@@ -202,7 +179,7 @@ def _losses(found: Found) -> Picture | LeftOut:
     return Picture(
         "losses.png",
         LOSSES,
-        curves.loss_title(by_layout[first], first),
+        loss_plots.loss_title(by_layout[first], first),
         "Simulated. Blue: all microphones. Points: without the one below, at the same conditions, with 95 % intervals "
         "(Wilson). The localizer knows which microphone is lost and leaves it out.",
         draw,
@@ -306,24 +283,24 @@ def _false_alarms(others: Sequence[Heard]) -> Picture | LeftOut:
 
 
 def _agreement(found: Found) -> Picture | LeftOut:
-    pairs = curves.agreed(found.scores)
+    pairs = agreement_plots.agreed(found.scores)
     if not pairs:
         return LeftOut(AGREEMENT, "only one engine was used")
 
     def draw() -> "Figure":
-        figure = new_figure(10.0, 1.6 + 0.42 * min(len(pairs), curves.MOST_PAIRS))
-        curves.agreement_plot(pairs, figure.subplots())
+        figure = new_figure(10.0, 1.6 + 0.42 * min(len(pairs), agreement_plots.MOST_PAIRS))
+        agreement_plots.agreement_plot(pairs, figure.subplots())
         return figure
 
     cut = (
-        f" Of {len(pairs)} conditions the {curves.MOST_PAIRS} that differ most."
-        if len(pairs) > curves.MOST_PAIRS
+        f" Of {len(pairs)} conditions the {agreement_plots.MOST_PAIRS} that differ most."
+        if len(pairs) > agreement_plots.MOST_PAIRS
         else ""
     )
     return Picture(
         "agreement.png",
         AGREEMENT,
-        curves.agreement_title(pairs),
+        agreement_plots.agreement_title(pairs),
         f"Simulated.{cut} The time engine makes the sound and hears it like live sound; the spectral one draws its "
         "spectra. Intervals are those of independent shares (95 %, Newcombe).",
         draw,

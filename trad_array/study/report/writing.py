@@ -6,7 +6,8 @@ from pathlib import Path
 
 from trad_array.alarm.disk import write_file
 from trad_array.study.report.page import page
-from trad_array.study.report.pictures import LeftOut, Picture, pictures
+from trad_array.study.report.picture import LeftOut, Picture
+from trad_array.study.report.pictures import pictures
 from trad_array.study.report.run_folder import read_found
 
 REPORT, PAGE = "report", "index.html"
