@@ -4,8 +4,6 @@ The digest is taken of the text: numbers are written with all their digits, so t
 every machine, and any other value gives another one.
 """
 
-import hashlib
-import json
 import types
 import typing
 from dataclasses import fields, is_dataclass
@@ -13,8 +11,9 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from trad_array.study.digests import digest
+
 T = TypeVar("T")
-_DIGITS = 24
 
 
 def to_json(value: Any) -> Any:
@@ -43,9 +42,8 @@ def from_json(kind: type[T], value: Any) -> T:
 
 
 def digest_of(value: Any) -> str:
-    """First 24 digits of the SHA-256 of a value's JSON text."""
-    text = json.dumps(to_json(value), sort_keys=True, allow_nan=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+    """Name by content of records, arrays and numbers."""
+    return digest(to_json(value))
 
 
 def _decoded(hint: Any, value: Any) -> Any:

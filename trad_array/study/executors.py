@@ -130,7 +130,7 @@ class Cluster:
             ]
             by_key = {future.key: task for future, task in zip(futures, tasks, strict=True)}
             try:
-                for future in distributed.as_completed(futures):
+                for future in distributed.as_completed(futures, loop=client.loop):
                     yield _gathered(distributed, future, by_key[future.key])
                     future.release()
             finally:
@@ -140,7 +140,7 @@ class Cluster:
 
 
 def executor_for(*, workers: int | None = None, scheduler: str | None = None, tasks: int) -> Executor:
-    """The cluster of that address, or else as many processes as asked for, or as there are cores; no more than tasks."""
+    """The cluster of that address, or as many processes as asked for or as there are cores; no more than tasks."""
     if scheduler is not None:
         return Cluster(scheduler)
     wanted = min(workers or cores(), max(tasks, 1))

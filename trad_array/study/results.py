@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trad_array.alarm.disk import PART, write_file
 from trad_array.errors import ConfigError, MissingExtra, StoreError
+from trad_array.study.files import write_whole
 from trad_array.study.records import ALL_MICS, Choice, Condition, Study
 from trad_array.study.tasks import (
     DETECTION,
@@ -95,7 +95,7 @@ class Table:
 
 
 def write_shard(folder: Path, result: TaskResult) -> None:
-    """Keep what a shard found, whole or not at all; raises OSError if the disk refuses it."""
+    """Keep what a shard found, whole or not at all; raises StoreError if the disk refuses it."""
     counts = result.counts
     if isinstance(counts, CellCounts):
         found: dict[str, Any] = {
@@ -108,7 +108,7 @@ def write_shard(folder: Path, result: TaskResult) -> None:
         found["alarm_s"] = list(counts.alarm_s)
     part = LOCALIZATION if isinstance(counts, CellCounts) else DETECTION
     record = {"schema": _SCHEMA, "digest": result.digest, "part": part, "simulated": True, "found": found}
-    write_file(_shard_path(folder, result.digest), json.dumps(record, allow_nan=False).encode())
+    write_whole(_shard_path(folder, result.digest), json.dumps(record, allow_nan=False).encode())
 
 
 def read_shard(folder: Path, digest: str) -> TaskResult | None:
@@ -173,8 +173,9 @@ def _cell_rows(study: Study, about: _Row, parts: Sequence[CellCounts]) -> Iterat
     """One row a studied cell; shards are added up in the order of their events."""
     if not parts:
         return
-    n, right = sum(p.n for p in parts), sum(p.right for p in parts)
-    error_m = sum((p.error_m for p in parts), np.zeros(len(study.site.cells)))
+    nothing = np.zeros(len(study.site.cells), dtype=np.int64)
+    n, right = sum((p.n for p in parts), nothing), sum((p.right for p in parts), nothing)
+    error_m = sum((p.error_m for p in parts), nothing.astype(np.float64))
     for k, cell in enumerate(study.site.cells):
         mean_m = float(error_m[k] / n[k]) if n[k] else None
         name = study.site.layout.cell_names[cell]
@@ -225,15 +226,14 @@ def write_results(folder: Path, table: Table, *, as_csv: bool = False) -> Path:
 
     Raises
     ------
-    OSError
+    StoreError
         If the disk refuses it; a table that was there before stays.
     """
     written = None if as_csv else _parquet(table)
     name, other = (CSV, PARQUET) if written is None else (PARQUET, CSV)
-    write_file(folder / name, _csv(table) if written is None else written)
+    write_whole(folder / name, _csv(table) if written is None else written)
     # Two tables in a folder would sooner or later say two things.
     (folder / other).unlink(missing_ok=True)
-    (folder / (other + PART)).unlink(missing_ok=True)
     return folder / name
 
 

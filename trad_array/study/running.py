@@ -10,10 +10,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trad_array.alarm.disk import take_lock, write_file
+from trad_array.alarm.disk import take_lock
 from trad_array.errors import ConfigError, StoreError
 from trad_array.study.as_json import from_json, to_json
-from trad_array.study.executors import Executor, executor_for
+from trad_array.study.executors import Executor, cores, executor_for
+from trad_array.study.files import write_whole
 from trad_array.study.records import Study
 from trad_array.study.results import (
     SHARDS,
@@ -24,7 +25,7 @@ from trad_array.study.results import (
     write_results,
     write_shard,
 )
-from trad_array.study.tasks import DETECTION, Task, TaskResult, tasks_of
+from trad_array.study.tasks import DETECTION, VENT, Task, TaskResult, tasks_of
 
 if TYPE_CHECKING:
     from trad_array.study.world import World
@@ -84,12 +85,10 @@ def run(
     ConfigError, LayoutError
         If the study cannot be computed.
     StoreError
-        If another run is at work in the folder.
+        If another run is at work in the folder, or the disk refuses something. What was finished is kept, as after
+        Ctrl-C or the death of this process: the same call goes on from there.
     WorkerError
         If the scheduler does not answer, or workers die over and over.
-    OSError
-        If the disk refuses something. What was finished is kept, as after Ctrl-C or the death of this process: the
-        same call goes on from there.
     """
     tell = progress or (lambda _progress: None)
     tasks = tasks_of(study)
@@ -145,16 +144,29 @@ def read_run(folder: Path) -> Finished:
 
 def _opened(study: Study, cache: Path, tasks: Sequence[Task], *, workers: int | None, tell: Tell) -> "World":
     """The world of the study, its rooms and noise made and on disk."""
+    from trad_array.study.elsewhere import negative_world
     from trad_array.study.world import World
 
-    world = World(study, cache)
     rooms = list(dict.fromkeys((task.condition.rt60_s, task.condition.fan) for task in tasks))
-    for done, (rt60_s, fan) in enumerate(rooms):
-        tell(Progress("rooms", done, len(rooms), words=f"room of RT60 {rt60_s:g} s, fan {fan.name}"))
+    sounds = [(kind, rt60_s) for kind in _negatives(tasks) for rt60_s in dict.fromkeys(r for r, _ in rooms)]
+    began, words = time.monotonic(), ""
+
+    def made(done: int, total: int) -> None:
+        left_s = (time.monotonic() - began) * (total - done) / done if done else None
+        tell(Progress("rooms", done, total, left_s=left_s, words=words))
+
+    world = World(study, cache, workers=workers or cores(), progress=made)
+    for rt60_s, fan in rooms:
+        began, words = time.monotonic(), f"room of RT60 {rt60_s:g} s"
         world.bank(rt60_s)
         world.noise(rt60_s, fan)
-    tell(Progress("rooms", len(rooms), len(rooms)))
+    for kind, rt60_s in sounds:
+        negative_world(world, kind).bank(rt60_s)
     return world
+
+
+def _negatives(tasks: Sequence[Task]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(t.sound for t in tasks if t.part == DETECTION and t.sound != VENT))
 
 
 def _computed(
@@ -191,7 +203,7 @@ def _write_study(folder: Path, study: Study, tasks: Sequence[Task]) -> None:
         "versions": {"python": platform.python_version(), **_versions()},
         "shards": [task.digest for task in tasks],
     }
-    write_file(folder / STUDY_FILE, json.dumps(record, allow_nan=False, indent=1).encode())
+    write_whole(folder / STUDY_FILE, json.dumps(record, allow_nan=False, indent=1).encode())
 
 
 def _versions() -> dict[str, str]:

@@ -13,7 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trad_array.errors import ConfigError
+from trad_array.study.acoustics import VERSION as ROOMS
 from trad_array.study.as_json import digest_of, to_json
+from trad_array.study.elsewhere import negative_places
+from trad_array.study.noise import VERSION as NOISE
 from trad_array.study.records import ALL_MICS, Choice, Condition, Study
 from trad_array_geometry import Layout, frozen_array
 
@@ -161,7 +164,7 @@ def _by_cell(study: Study, cell: NDArray[np.intp], named: NDArray[np.intp]) -> C
     return CellCounts(
         n=np.bincount(row, minlength=len(studied)),
         right=np.bincount(row[named == cell], minlength=len(studied)),
-        error_m=np.bincount(row, weights=error_m, minlength=len(studied)),
+        error_m=np.bincount(row, weights=error_m, minlength=len(studied)).astype(np.float64),
     )
 
 
@@ -190,12 +193,14 @@ def _detection(study: Study, basis: dict[str, Any]) -> Iterator[Task]:
 def _task(
     study: Study, basis: dict[str, Any], part: str, choice: Choice, condition: Condition, sound: str, first: int, n: int
 ) -> Task:
-    own = {
+    own: dict[str, Any] = {
         "mics": _mics(study, choice),
         "condition": to_json(condition),
         "sound": sound,
         "events": [first, n],
     }
+    if part == DETECTION and sound != VENT:
+        own["places"] = to_json(negative_places(study, sound))
     return Task(part, choice, condition, sound, first, n, digest_of(basis | own))
 
 
@@ -203,7 +208,7 @@ def _site_basis(study: Study) -> dict[str, Any]:
     """What every shard depends on."""
     site = study.site
     return {
-        "format": _FORMAT,
+        "format": [_FORMAT, ROOMS, NOISE],
         "seed": study.seed,
         "layout": _place_basis(site.layout),
         "cells": to_json(site.cells),
@@ -244,4 +249,4 @@ def _cut(events: int, shard: int) -> Iterator[tuple[int, int]]:
 
 def _version(module: str) -> int:
     """Version of what an engine computes."""
-    return int(importlib.import_module(module).VERSION)
+    return int(getattr(importlib.import_module(module), "VERSION", 1))
