@@ -81,7 +81,9 @@ def test_the_map_of_errors_is_in_metres():
 
 
 def test_too_few_vents_a_cell_name_no_worst():
-    assert "too few vents a cell (3) to name the worst" in right_map(ROW, counts(ROW, 2, n=3), axes()).get_title()
+    ax = right_map(ROW, counts(ROW, 2, n=3), axes())
+    assert "too few vents a cell (3) to name the worst" in ax.get_title()
+    assert not frames(ax)
 
 
 def test_packs_of_a_container_from_the_side_with_the_worst_framed():
@@ -245,7 +247,23 @@ def test_at_most_ten_layouts_are_on_the_sheet(make):
 
 def test_maps_are_drawn_where_they_tell_most(found):
     p = {s.at: s.cells.total.p for s in found.of(found.best[0])}
-    assert abs(p[telling(found)] - 0.8) == min(abs(value - 0.8) for value in p.values())
+    where, several = telling(found)
+    (at,) = {score.at for score in several}
+    assert abs(p[at] - 0.8) == min(abs(value - 0.8) for value in p.values())
+    assert at.words() in where
+
+
+def test_maps_are_drawn_of_all_conditions_where_one_has_too_few_vents(make):
+    few = make(events=100, detection=False, each_dead=False)
+    where, several = telling(few)
+    assert where == "over all 20 conditions"
+    assert sum(s.cells.total.n for s in several if s.layout == "reference") == 20 * 100
+
+
+def test_where_the_best_holds_everywhere_the_title_says_so(make):
+    loud = make(snr_db=(10.0, 20.0), each_dead=False, detection=False)
+    said = curves.curves_title(loud.whole, loud.best, 0.9)
+    assert said == f"{loud.best[0]} names 90 % or more down to 10 dB everywhere, the faintest that was tried"
 
 
 def test_what_is_missing_is_left_out_with_a_word_why(make):

@@ -39,7 +39,10 @@ def test_a_share_is_said_with_as_many_digits_as_its_interval_deserves(share, wor
     assert share_words(share) == words
 
 
-@pytest.mark.parametrize(("p", "text"), [(1.0, "100 %"), (0.9999, "99 %"), (0.0, "0 %"), (1e-5, "1 %"), (0.5, "50 %")])
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [(1.0, "100 %"), (0.9991, "99.9 %"), (0.9999, "99.99 %"), (0.0, "0 %"), (1e-5, "0.001 %"), (0.5, "50 %")],
+)
 def test_all_and_none_are_said_of_all_and_none_alone(p, text):
     assert percent(p) == text
 

@@ -107,8 +107,12 @@ def faint_words(several: Sequence[Score], limit: float) -> str:
     found = {where: snr for where, snr in kept.items() if snr is not None}
     if lost:
         return f"down to {min(found.values()):g} dB at best, and nowhere with {surroundings_words(lost[0], every)}"
+    if len(set(found.values())) == 1:
+        snr = next(iter(found.values()))
+        tried = ", the faintest that was tried" if snr == min(s.at.snr_db for s in several) else ""
+        return f"down to {snr:g} dB{' everywhere' if len(kept) > 1 else ''}{tried}"
     where = max(found, key=lambda key: found[key])
-    return f"down to {found[where]:g} dB" + (f" even with {surroundings_words(where, every)}" if len(kept) > 1 else "")
+    return f"down to {found[where]:g} dB even with {surroundings_words(where, every)}"
 
 
 def lowest_kept(several: Iterable[Score], limit: float) -> float | None:

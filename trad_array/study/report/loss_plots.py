@@ -70,7 +70,8 @@ def loss_plot(found: Sequence[Loss], ax: "Axes", *, layout: str) -> "Axes":
         ax.annotate(
             percent(share.p),
             (k, 100 * share.p),
-            xytext=(6, 0),
+            # Clear of the line of all microphones where little is lost.
+            xytext=(6, 0 if alive.p - share.p > 0.05 else -8),
             textcoords="offset points",
             ha="left",
             va="center",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from trad_array.plotting import view_of
 from trad_array.plotting_layout import pack_rows
 from trad_array.study.records import Box
 from trad_array.study.report.maps import error_map, rack_map, right_map, room_view
@@ -14,6 +15,10 @@ from trad_array_geometry import Layout
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+# Inches: height of the map, least and largest width of it, width of the room in small.
+_TALL_IN, _WIDE_IN, _ROOM_IN = 5.0, (5.5, 11.0), 3.2
 
 
 def new_figure(width_in: float, height_in: float) -> "Figure":
@@ -36,8 +41,10 @@ def map_figure(layout: Layout, by_cell: ByCell, *, boxes: Sequence[Box] = (), er
     rows = pack_rows(layout)
     if rows:
         return _container(layout, by_cell, rows, boxes=boxes, error=error)
-    figure = new_figure(14.0, 6.2)
-    grid = figure.add_gridspec(2, 2, width_ratios=(3.4, 1.0))
+    low, high = view_of(layout, whole=False)
+    main_in = float(np.clip(_TALL_IN * (high - low)[0] / (high - low)[1], *_WIDE_IN)) + 1.6
+    figure = new_figure(main_in + _ROOM_IN, _TALL_IN + 1.2)
+    grid = figure.add_gridspec(2, 2, width_ratios=(main_in, _ROOM_IN))
     draw = error_map if error else right_map
     draw(layout, by_cell, figure.add_subplot(grid[:, 0]), boxes=boxes)
     for row, above in enumerate((True, False)):

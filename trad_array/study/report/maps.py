@@ -49,7 +49,7 @@ def right_map(layout: Layout, by_cell: ByCell, ax: "Axes", *, boxes: Sequence[Bo
     if len(fields) > _NAMED:
         _name_stacks(layout, by_cell, ax)
     worst = fields.worst()
-    if worst is not None and len(fields) <= _NAMED:
+    if worst is not None and len(fields) <= _NAMED and _enough(by_cell):
         _frame(ax, fields, worst)
     colour_bar(ax, _right_scale(), "vents put in the right cell, %", percent_ticks=True)
     ax.set_title(right_title(layout, by_cell))
@@ -65,7 +65,7 @@ def error_map(layout: Layout, by_cell: ByCell, ax: "Axes", *, boxes: Sequence[Bo
     scale = _error_scale(layout, fields.error_m)
     _draw_above(layout, fields, ax, boxes=boxes, whole=whole, values=fields.error_m, scale=scale, words=_error_words)
     known = np.isfinite(fields.error_m)
-    if known.any() and len(fields) <= _NAMED:
+    if known.any() and len(fields) <= _NAMED and _enough(by_cell):
         _frame(ax, fields, int(np.nanargmax(fields.error_m)))
     colour_bar(ax, scale, "mean distance from the named to the true cell, m")
     ax.set_title(error_title(layout, by_cell))
@@ -169,7 +169,7 @@ def worst_words(layout: Layout, by_cell: ByCell) -> str:
         return "one cell was studied"
     if by_cell.total.hits == by_cell.total.n:
         return "no vent was put in a wrong cell"
-    if np.median(by_cell.n) >= ENOUGH:
+    if _enough(by_cell):
         return f"worst cell {worst[0]}: {worst[1]}"
     if len(layout.pack_names) > 1:
         packs = packs_from_the_side(layout, by_cell, np.arange(len(layout.pack_names)))
@@ -177,6 +177,11 @@ def worst_words(layout: Layout, by_cell: ByCell) -> str:
         if k is not None and packs.n[k] >= ENOUGH:
             return f"worst pack {packs.names[k]}: {packs.share(k)}"
     return f"too few vents a cell ({np.median(by_cell.n):.0f}) to name the worst"
+
+
+def _enough(by_cell: ByCell) -> bool:
+    """Whether each cell vented often enough to be judged by itself."""
+    return bool(len(by_cell.n)) and float(np.median(by_cell.n)) >= ENOUGH
 
 
 def error_title(layout: Layout, by_cell: ByCell) -> str:

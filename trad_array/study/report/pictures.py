@@ -6,12 +6,15 @@ A figure is drawn when it is asked for, so that one at a time is in memory.
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from trad_array.study.report import agreement_plots, curves, heard_plots, loss_plots
 from trad_array.study.report.map_figures import map_figure, new_figure
 from trad_array.study.report.maps import error_title, right_title
 from trad_array.study.report.picture import LeftOut, Picture
+from trad_array.study.report.places import ENOUGH
 from trad_array.study.report.run_folder import Found
-from trad_array.study.report.scores import Heard, Operating, Score, share_of, shared_words, surroundings_words, together
+from trad_array.study.report.scores import Heard, Score, share_of, shared_words, surroundings_words, together
 from trad_array.study.report.search_pictures import ranking_picture, search_pictures
 from trad_array.study.report.sheets import MOST, Small, contact_sheet, sheet_size
 
@@ -47,12 +50,25 @@ def pictures(found: Found) -> Iterator[Picture | LeftOut]:
     yield _agreement(found)
 
 
-def telling(found: Found) -> Operating:
-    """The condition whose maps tell most: where the best layout is nearest to four right of five. Our choice.
+def telling(found: Found) -> tuple[str, list[Score]]:
+    """The scores that maps are drawn of, of all layouts, and what they have in common in words.
 
-    Maps that are all right or all wrong look alike.
+    The condition at which the best layout is nearest to four right of five (our choice): maps that are all right or all
+    wrong look alike. All conditions together where one has too few vents for a cell to be judged.
     """
-    return min(found.of(found.best[0]), key=lambda score: abs(score.cells.total.p - 0.8)).at
+    among = [score.at for score in found.comparable]
+    at = min(found.of(found.best[0]), key=lambda score: abs(score.cells.total.p - 0.8)).at
+    mine = [score for score in found.comparable if score.at == at]
+    if len(set(among)) == 1:
+        return f"at {at.words()}", mine
+    if min(float(np.median(score.cells.n)) for score in mine) < ENOUGH:
+        return f"over all {len(set(among))} conditions", found.comparable
+    return f"at {at.words()}, the condition at which {found.best[0]} is nearest to 80 %", mine
+
+
+def _across(panels: int) -> int:
+    """Panels beside each other."""
+    return panels if panels <= 2 else 2 if panels == 4 else 3
 
 
 def _curve(found: Found) -> Picture:
@@ -62,7 +78,7 @@ def _curve(found: Found) -> Picture:
     words = curves.curves_title(found.whole, found.best, 0.9)
 
     def draw() -> "Figure":
-        across = len(shown) if len(shown) <= 2 else 2 if len(shown) == 4 else 3
+        across = _across(len(shown))
         down = -(-len(shown) // across)
         figure = new_figure(max(4.6 * across, 7.5), 3.9 * down + 1.0)
         axes = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).ravel()
@@ -98,21 +114,23 @@ def _curve(found: Found) -> Picture:
 
 
 def _maps(found: Found) -> Iterator[Picture | LeftOut]:
-    at = telling(found)
+    where, several = telling(found)
     names = list(dict.fromkeys([found.best[0], found.reference, *found.best]))[:_MAPPED]
     known = [name for name in names if found.layout(name) is not None]
     for heading, kind, most in ((RIGHT, "right", _MAPPED), (ERROR, "error", _ERRORS)):
         drawn = False
         for number, name in enumerate(known[:most]):
-            mine = [score for score in found.of(name) if score.at == at]
+            mine = [score for score in several if score.layout == name]
             if mine:
                 drawn = True
-                yield _map(found, name, mine, heading=heading, kind=kind, number=number)
+                yield _map(found, name, mine, where=where, heading=heading, kind=kind, number=number)
         if not drawn:
             yield LeftOut(heading, "no layout of the study is in the table")
 
 
-def _map(found: Found, name: str, mine: Sequence[Score], *, heading: str, kind: str, number: int) -> Picture:
+def _map(
+    found: Found, name: str, mine: Sequence[Score], *, where: str, heading: str, kind: str, number: int
+) -> Picture:
     layout, by_cell = found.layout(name), together(mine)
     if layout is None:
         raise KeyError(name)
@@ -123,8 +141,8 @@ def _map(found: Found, name: str, mine: Sequence[Score], *, heading: str, kind: 
         f"{kind}-{number + 1}.png",
         heading,
         words,
-        f"Simulated: {n} vents at {mine[0].at.words()}; the condition at which {found.best[0]} is nearest to "
-        "80 %. Microphones beyond the picture are hollow, at its edge. Coordinates are those of the study file.",
+        f"Simulated: {n} vents {where}. Microphones beyond the picture are hollow, at its edge. Coordinates are those "
+        "of the study file.",
         lambda: map_figure(layout, by_cell, boxes=found.study.site.boxes, error=kind == "error"),
         folded=number > 1 or (number == 1 and name != found.reference),
     )
@@ -163,7 +181,7 @@ def _losses(found: Found) -> Picture | LeftOut:
     first = next(iter(by_layout))
 
     def draw() -> "Figure":
-        across = min(3, len(by_layout))
+        across = _across(len(by_layout))
         down = -(-len(by_layout) // across)
         figure = new_figure(max(5.2 * across, 7.0), 4.3 * down)
         axes = figure.subplots(down, across, squeeze=False, sharey=True).ravel()

@@ -7,6 +7,8 @@ import numpy as np
 
 from trad_array.reliability import wilson
 
+_MOST_DIGITS = 6
+
 
 @dataclass(frozen=True, slots=True)
 class Share:
@@ -84,16 +86,12 @@ def share_words(share: Share) -> str:
 
 
 def percent(p: float, digits: int = 0) -> str:
-    """A counted share in per cent; 100 and 0 are only said of all and of none."""
+    """A counted share in per cent; 100 and 0 are only said of all and of none, so some get more digits."""
     if p in (0.0, 1.0):
         return f"{100 * p:.0f} %"
-    text = f"{100 * p:.{digits}f}"
-    least = 10.0**-digits
-    if text == f"{100:.{digits}f}" and p < 1.0:
-        text = f"{100 - least:.{digits}f}"
-    if text == f"{0:.{digits}f}" and p > 0.0:
-        text = f"{least:.{digits}f}"
-    return f"{text} %"
+    while digits < _MOST_DIGITS and f"{100 * p:.{digits}f}" in (f"{100:.{digits}f}", f"{0:.{digits}f}"):
+        digits += 1
+    return f"{100 * p:.{digits}f} %"
 
 
 def points_words(gap: Difference) -> str:
