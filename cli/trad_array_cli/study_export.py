@@ -7,7 +7,7 @@ import click
 from trad_array_cli.report import say
 
 _FORMATS = ("csv", "chama")
-_IMPACTS = ("wrong", "arrival")
+_IMPACTS = ("wrong", "layout", "arrival")
 
 
 @click.command(name="export", no_args_is_help=True)
@@ -19,8 +19,8 @@ _IMPACTS = ("wrong", "arrival")
     type=click.Choice(_IMPACTS),
     default="wrong",
     show_default=True,
-    help="For chama: share of vents that layouts with the microphone do not put in the right cell, or seconds until "
-    "the sound arrives.",
+    help="For chama: the share of vents that layouts with the microphone do not put in the right cell; the same with "
+    "whole layouts as sensors; or seconds until the sound arrives.",
 )
 def command(folder: Path, form: str, out: Path | None, impact: str) -> None:
     """Write the results of a run for other tools.
@@ -30,8 +30,8 @@ def command(folder: Path, form: str, out: Path | None, impact: str) -> None:
     chama  impact of every (scenario, microphone): a scenario is a cell under one condition. Two more files
            beside it, NAME-sensors.csv and NAME-scenarios.csv, hold costs and probabilities.
 
-    An array names a cell with all of its microphones together; a tool that takes the best of the chosen sensors is too
-    hopeful. Simulate what it proposes.
+    An array names a cell with all of its microphones together; a tool that takes the best of the chosen microphones is
+    too hopeful. Simulate what it proposes, or let it choose among whole layouts (--impact layout).
     """
     from trad_array.study.report.export import export_chama, export_csv
 

@@ -55,6 +55,20 @@ def test_the_impact_is_what_is_not_put_in_the_right_cell(folder, small):
     assert found == pytest.approx([wrong])
 
 
+def test_whole_layouts_cost_their_microphones(folder, small, tmp_path):
+    path = export_chama(folder, tmp_path / "layouts.csv", impact="layout")
+    assert rows(tmp_path / "layouts-sensors.csv") == [
+        {"Sensor": "reference", "Cost": "4.0"},
+        {"Sensor": "choice-1", "Cost": "3.0"},
+    ]
+    # Weighed by probability, all scenarios of a layout give the mean over its cells and conditions.
+    table = small.table
+    keep = (table["measure"] == "localization") & (table["dead"] == "") & (table["layout"] == "choice-1")
+    mean = np.mean(1 - table["right"][keep] / table["n"][keep])
+    found = [float(row["Impact"]) for row in rows(path) if row["Sensor"] == "choice-1"]
+    assert np.mean(found) == pytest.approx(mean)
+
+
 def test_arrivals_are_distances_over_the_speed_of_sound(folder, small, tmp_path):
     path = export_chama(folder, tmp_path / "first.csv", impact="arrival")
     layout = small.study.site.layout
@@ -67,7 +81,7 @@ def test_arrivals_are_distances_over_the_speed_of_sound(folder, small, tmp_path)
 
 
 def test_an_impact_that_there_is_not_is_said(folder):
-    with pytest.raises(ConfigError, match="impact: expected one of wrong, arrival, found 'cost'"):
+    with pytest.raises(ConfigError, match="impact: expected one of wrong, layout, arrival, found 'cost'"):
         export_chama(folder, impact="cost")
 
 

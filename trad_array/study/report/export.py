@@ -8,17 +8,23 @@ sensors by a p-median problem. It wants three tables, here as CSV for `pandas.re
 - scenarios: Scenario, Undetected Impact, Probability.
 
 Here a scenario is a cell that vents under one condition, and a sensor is a point where a microphone may stand. There
-are two impacts, because no single number of a single microphone says what an array does:
+are three impacts, because no single number of a single microphone says what an array does:
 
 "wrong" (the default): the share of the cell's vents that is NOT put in the right cell, over all layouts of the study
 that hold the microphone, each layout counted alike; if nobody serves the scenario all vents are lost, 1. It is a mean
-over company: a poor microphone in good layouts looks good. An optimiser that takes the smallest impact of the chosen
-sensors ends at a bound that is too hopeful, since the layout of the chosen microphones was perhaps never simulated.
-Use it to make a short list, and simulate the list.
+over company: a poor microphone in good layouts looks good, and one microphone of a good layout looks as good as all of
+it. An optimiser that takes the smallest impact of the chosen sensors is too hopeful: use it to make a short list of
+points over many layouts, and simulate the list.
+
+"layout": sensors are whole layouts, each at the cost of its microphones, with the same share. This is exact: with a
+budget that buys one layout the answer is the best of them.
 
 "arrival": seconds from the vent to the direct sound at the microphone, distance over speed of sound. Here the smallest
 of the chosen sensors is exact (the first microphone that the sound reaches), but it says nothing of the right cell, and
 racks and lids play no part. Undetected is put at one second, far beyond any travel time of a room.
+
+Chama 0.3.0 solved its impact formulation with these files (tried by hand). It wants text as objects, which pandas 3
+gives with `dtype={"Scenario": object, "Sensor": object}`.
 """
 
 import csv
@@ -36,8 +42,9 @@ from trad_array.study.results import COLUMNS
 from trad_array.study.running import read_run
 from trad_array_geometry import travel_times
 
-IMPACTS = ("wrong", "arrival")
-_UNDETECTED = {"wrong": 1.0, "arrival": 1.0}
+IMPACTS = ("wrong", "layout", "arrival")
+# A share of vents, or seconds.
+_UNDETECTED = 1.0
 
 
 def export_chama(folder: Path, out: Path | None = None, *, impact: str = "wrong") -> Path:
@@ -47,7 +54,7 @@ def export_chama(folder: Path, out: Path | None = None, *, impact: str = "wrong"
     ----------
     folder : run folder of `trad-array study run`
     out : file of the impact table; None for `chama.csv` in the run folder
-    impact : one of `IMPACTS`, see the top of this file; the cost of every sensor is 1, and all scenarios are as likely
+    impact : one of `IMPACTS`, see the top of this file; a microphone costs 1, and all scenarios are as likely
 
     Raises
     ------
@@ -66,10 +73,10 @@ def export_chama(folder: Path, out: Path | None = None, *, impact: str = "wrong"
     first = folder / "chama.csv" if out is None else out
     tables = {
         first: (("Scenario", "Sensor", "Impact"), impact_rows(found, impact=impact)),
-        _beside(first, "sensors"): (("Sensor", "Cost", "Zone", "X", "Y", "Z"), _sensors(found)),
+        _beside(first, "sensors"): _sensors(found, layouts=impact == "layout"),
         _beside(first, "scenarios"): (
             ("Scenario", "Undetected Impact", "Probability", "Cell", "RT60", "SNR", "Fans", "Mismatch", "Duration"),
-            _scenarios(found, _UNDETECTED[impact]),
+            _scenarios(found),
         ),
     }
     for path, (head, rows) in tables.items():
@@ -104,9 +111,9 @@ def scenario(cell: str, at: Operating) -> str:
 def impact_rows(found: Found, *, impact: str) -> Iterator[tuple[str, str, float]]:
     """Scenario, sensor and impact; microphones without a layout that was simulated under a condition have no row."""
     for at, several in _by_point(found.whole).items():
-        rows = _wrong(several) if impact == "wrong" else _arrivals(found, several)
-        for cell, mic, value in rows:
-            yield scenario(cell, at), mic, value
+        rows = _arrivals(found, several) if impact == "arrival" else _wrong(several, layouts=impact == "layout")
+        for cell, sensor, value in rows:
+            yield scenario(cell, at), sensor, value
 
 
 def _by_point(several: Sequence[Score]) -> dict[Operating, list[Score]]:
@@ -116,16 +123,19 @@ def _by_point(several: Sequence[Score]) -> dict[Operating, list[Score]]:
     return found
 
 
-def _wrong(several: Sequence[Score]) -> Iterator[tuple[str, str, float]]:
-    """Per cell and microphone, the mean over layouts with it of the share that was not put in the right cell."""
+def _wrong(several: Sequence[Score], *, layouts: bool) -> Iterator[tuple[str, str, float]]:
+    """Per cell and microphone, the mean over layouts with it of the share that was not put in the right cell.
+
+    layouts : per cell and layout instead
+    """
     wrong: dict[tuple[str, str], list[float]] = {}
     for score in several:
         for cell, p in zip(score.cells.names, score.cells.p, strict=True):
             if np.isfinite(p):
-                for mic in score.mics:
-                    wrong.setdefault((str(cell), mic), []).append(1.0 - float(p))
-    for (cell, mic), shares in wrong.items():
-        yield cell, mic, sum(shares) / len(shares)
+                for sensor in (score.layout,) if layouts else score.mics:
+                    wrong.setdefault((str(cell), sensor), []).append(1.0 - float(p))
+    for (cell, sensor), shares in wrong.items():
+        yield cell, sensor, sum(shares) / len(shares)
 
 
 def _arrivals(found: Found, several: Sequence[Score]) -> Iterator[tuple[str, str, float]]:
@@ -141,16 +151,20 @@ def _arrivals(found: Found, several: Sequence[Score]) -> Iterator[tuple[str, str
             yield cell, mic, float(times[row, column])
 
 
-def _sensors(found: Found) -> Iterator[tuple[str | float, ...]]:
-    """Every point that a simulated layout uses; each costs 1, a microphone."""
+def _sensors(found: Found, *, layouts: bool) -> tuple[tuple[str, ...], Iterable[tuple[str | float, ...]]]:
+    """Columns and rows of what can be chosen: every point that a simulated layout uses, or the layouts."""
+    if layouts:
+        sizes = {score.layout: float(len(score.mics)) for score in found.whole}
+        return ("Sensor", "Cost"), sizes.items()
     points = found.study.points
     used = {mic for score in found.whole for mic in score.mics}
-    for name, zone, at in zip(points.names, points.zones, points.positions_m, strict=True):
-        if name in used:
-            yield name, 1.0, zone, *(float(v) for v in at)
+    rows = zip(points.names, points.zones, points.positions_m, strict=True)
+    return ("Sensor", "Cost", "Zone", "X", "Y", "Z"), (
+        (name, 1.0, zone, *(float(v) for v in at)) for name, zone, at in rows if name in used
+    )
 
 
-def _scenarios(found: Found, undetected: float) -> Iterator[tuple[str | float, ...]]:
+def _scenarios(found: Found) -> Iterator[tuple[str | float, ...]]:
     """Every cell under every condition, all as likely."""
     rows = [
         (cell, at)
@@ -159,7 +173,7 @@ def _scenarios(found: Found, undetected: float) -> Iterator[tuple[str | float, .
     ]
     for cell, at in rows:
         about = (at.rt60_s, at.snr_db, at.fan, at.mismatch, at.duration_s)
-        yield scenario(cell, at), undetected, 1.0 / len(rows), cell, *about
+        yield scenario(cell, at), _UNDETECTED, 1.0 / len(rows), cell, *about
 
 
 def _beside(path: Path, what: str) -> Path:
