@@ -213,8 +213,8 @@ def test_the_bound_of_false_alarms_is_poissons(found):
     assert rate == 0
     assert bound == pytest.approx(-np.log(0.05) * 86_400 / 3_600)
     ax = heard_plots.false_alarm_plot(others, axes())
-    assert "9 in 1 h" in words(ax)
-    assert "0 in 1 h" in words(ax)
+    assert "9 from 360 in 60 min" in words(ax)
+    assert "0 from 360 in 60 min" in words(ax)
     assert ax.get_title() == "9 false alarms from 720 sounds, most (9) from door"
 
 

@@ -73,7 +73,9 @@ def detection_plot(several: Sequence[Heard], ax: "Axes") -> "Axes":
         bars = 100 * np.maximum([[s.p - s.low for s in shares], [s.high - s.p for s in shares]], 0.0)
         drawn = ax.bar(at, p, 0.25, color=colour, hatch=hatch, edgecolor="white", label=label, zorder=2)
         drawn.set_label(label)
-        ax.errorbar(at, p, yerr=bars, fmt="none", ecolor=BLACK, elinewidth=1.1, capsize=2, zorder=3)
+        # White below black: seen on every colour.
+        ax.errorbar(at, p, yerr=bars, fmt="none", ecolor="white", elinewidth=3.0, zorder=3)
+        ax.errorbar(at, p, yerr=bars, fmt="none", ecolor=BLACK, elinewidth=1.1, capsize=2, zorder=4)
     ax.set_xticks(
         range(len(names)), names, rotation=0 if len(names) <= 4 else 30, ha="center" if len(names) <= 4 else "right"
     )
@@ -184,10 +186,10 @@ def false_alarm_plot(several: Sequence[Heard], ax: "Axes") -> "Axes":
             ax.plot(bound, row, "|", color=VERMILION, markersize=12, markeredgewidth=2.0, zorder=3)
         else:
             ax.plot(bound, row, "<", color=BLUE, markerfacecolor="white", markersize=8, zorder=3)
-        alarms = sum(one.alarmed for one in several if one.sound == kind)
-        hours = sum(one.heard_s for one in several if one.sound == kind) / 3600
+        mine = [one for one in several if one.sound == kind]
+        alarms, n = sum(one.alarmed for one in mine), sum(one.n for one in mine)
         ax.annotate(
-            f"{alarms} in {hours:.2g} h",
+            f"{alarms} from {n} in {_span(sum(one.heard_s for one in mine))}",
             (bound, row),
             xytext=(9, 0),
             textcoords="offset points",
@@ -227,6 +229,12 @@ def false_alarm_title(several: Sequence[Heard]) -> str:
         return f"No false alarm from {n} sounds that no cell made"
     worst = max(counts, key=lambda kind: counts[kind])
     return f"{total} false {'alarm' if total == 1 else 'alarms'} from {n} sounds, most ({counts[worst]}) from {worst}"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
 def _seconds(value: float) -> str:
