@@ -86,6 +86,16 @@ def test_too_few_vents_a_cell_name_no_worst():
     assert not frames(ax)
 
 
+def test_where_nothing_goes_wrong_nothing_is_the_worst():
+    ax = right_map(ROW, counts(ROW, 100), axes())
+    assert not frames(ax)
+    assert "no vent was put in a wrong cell" in ax.get_title()
+    layout = load_layout("container")
+    side = rack_map(layout, counts(layout, 100), axes(), packs=pack_rows(layout)[0], side="one")
+    assert not frames(side)
+    assert side.get_title() == "one"
+
+
 def test_packs_of_a_container_from_the_side_with_the_worst_framed():
     layout = load_layout("container")
     right = np.full(layout.n_cells, 95)

@@ -32,7 +32,7 @@ def test_shares_are_counted_together():
         (Share(10, 10), "100 % (72 to 100)"),
         (Share(0, 10), "0 % (0 to 28)"),
         # Hardly ever wrong is not never wrong.
-        (Share(9_999, 10_000), "99.99 % (99.94 to 100.00)"),
+        (Share(9_999, 10_000), "99.99 % (99.94 to 99.998)"),
     ],
 )
 def test_a_share_is_said_with_as_many_digits_as_its_interval_deserves(share, words):

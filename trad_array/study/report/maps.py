@@ -49,7 +49,7 @@ def right_map(layout: Layout, by_cell: ByCell, ax: "Axes", *, boxes: Sequence[Bo
     if len(fields) > _NAMED:
         _name_stacks(layout, by_cell, ax)
     worst = fields.worst()
-    if worst is not None and len(fields) <= _NAMED and _enough(by_cell):
+    if worst is not None and len(fields) <= _NAMED and _has_worst(by_cell):
         _frame(ax, fields, worst)
     colour_bar(ax, _right_scale(), "vents put in the right cell, %", percent_ticks=True)
     ax.set_title(right_title(layout, by_cell))
@@ -65,7 +65,7 @@ def error_map(layout: Layout, by_cell: ByCell, ax: "Axes", *, boxes: Sequence[Bo
     scale = _error_scale(layout, fields.error_m)
     _draw_above(layout, fields, ax, boxes=boxes, whole=whole, values=fields.error_m, scale=scale, words=_error_words)
     known = np.isfinite(fields.error_m)
-    if known.any() and len(fields) <= _NAMED and _enough(by_cell):
+    if known.any() and len(fields) <= _NAMED and _has_worst(by_cell):
         _frame(ax, fields, int(np.nanargmax(fields.error_m)))
     colour_bar(ax, scale, "mean distance from the named to the true cell, m")
     ax.set_title(error_title(layout, by_cell))
@@ -107,7 +107,7 @@ def rack_map(
     ax.set_xlabel("x, m (microphones: filled before the packs, hollow behind them)")
     ax.set_ylabel("z, m")
     said = ""
-    if np.isfinite(values).any():
+    if np.isfinite(values).any() and by_cell.total.hits < by_cell.total.n:
         worst = int(np.nanargmax(values) if error else np.nanargmin(values))
         _frame(ax, fields, worst)
         said = f"; worst pack {fields.names[worst]}, "
@@ -182,6 +182,11 @@ def worst_words(layout: Layout, by_cell: ByCell) -> str:
 def _enough(by_cell: ByCell) -> bool:
     """Whether each cell vented often enough to be judged by itself."""
     return bool(len(by_cell.n)) and float(np.median(by_cell.n)) >= ENOUGH
+
+
+def _has_worst(by_cell: ByCell) -> bool:
+    """Whether one cell can be told to be the worst."""
+    return _enough(by_cell) and by_cell.total.hits < by_cell.total.n
 
 
 def error_title(layout: Layout, by_cell: ByCell) -> str:

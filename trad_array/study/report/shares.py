@@ -81,17 +81,21 @@ def share_words(share: Share) -> str:
     if not share.n:
         return "no vents"
     digits = _digits(share.high - share.low)
-    ends = [f"{100 * end:.{digits}f}" for end in (share.low, share.high)]
-    return f"{percent(share.p, digits)} ({ends[0]} to {ends[1]})"
+    low, high = (_number(end, digits) for end in (share.low, share.high))
+    return f"{percent(share.p, digits)} ({low} to {high})"
 
 
 def percent(p: float, digits: int = 0) -> str:
     """A counted share in per cent; 100 and 0 are only said of all and of none, so some get more digits."""
+    return f"{_number(p, digits)} %"
+
+
+def _number(p: float, digits: int) -> str:
     if p in (0.0, 1.0):
-        return f"{100 * p:.0f} %"
+        return f"{100 * p:.0f}"
     while digits < _MOST_DIGITS and f"{100 * p:.{digits}f}" in (f"{100:.{digits}f}", f"{0:.{digits}f}"):
         digits += 1
-    return f"{100 * p:.{digits}f} %"
+    return f"{100 * p:.{digits}f}"
 
 
 def points_words(gap: Difference) -> str:
