@@ -24,51 +24,54 @@ class EventFrames:
     """The frames of an event.
 
     frames : Frames
-    starts : (n_frames,), samples from the onset
-    on : (n_frames,), share of each frame's squared window in which direct sound is heard
-    duration, after : samples, of the hiss, and heard after its nominal end
+    shares : (n_frames, n_lags), of each frame's squared window, in which sound that is so many samples late is heard
+    plain : (n_frames,), weights of frames that weigh as much of the direct sound as they hold; their sum is 1
     """
 
     frames: Frames
-    starts: NDArray[np.intp]
-    on: NDArray[np.float64]
-    duration: int
-    after: int
+    shares: NDArray[np.float64]
+    plain: NDArray[np.float64]
+
+    @property
+    def lag_weights(self) -> NDArray[np.float64]:
+        """Share of the plain weight in which sound of each lag is heard; (n_lags,)."""
+        return np.asarray(self.plain @ self.shares)
+
+    def heard(self, response: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Share of a source's power, had it always sounded, that each frame holds; (n_mics, n) to (n_frames,)."""
+        used = response[:, : self.shares.shape[1]].astype(np.float64)
+        energy = (used**2).sum(axis=0)
+        return np.asarray(self.shares[:, : len(energy)] @ energy / energy.sum())
 
 
 def event_frames(frames: Frames, *, duration: int, after: int) -> EventFrames:
-    """The frames of an event of that duration, samples."""
+    """The frames of an event of that duration, heard for so long after its nominal end, samples."""
     lead = event_lead(frames.n)
     starts = np.arange(0, lead + duration + after - frames.n + 1, frames.hop) - lead
-    on = _share_on(frames.n, starts, np.zeros(1, dtype=np.intp), duration)[:, 0]
-    return EventFrames(frames, starts, on, duration, after)
+    shares = _share_on(frames.n, starts, np.arange(duration + after), duration)
+    return EventFrames(frames, shares, shares[:, 0] / shares[:, 0].sum())
 
 
-def lag_weights(event: EventFrames) -> NDArray[np.float64]:
-    """Share of the weight of all frames in which sound that is late by so many samples is heard; 1 without delay.
-
-    Of frames that weigh what they hold of the sound: how much more a loud event weighs than the noise around it hardly
-    changes how fast its echoes fade in the sum. Shape (duration + after,).
-    """
-    lags = np.arange(event.duration + event.after)
-    heard = event.on @ _share_on(event.frames.n, event.starts, lags, event.duration)
-    return np.asarray(heard / heard[0])
-
-
-def weighing(event: EventFrames, *, excess: float, n_mics: int) -> tuple[float, float]:
-    """Share of the weight that hears the event, and complex degrees of freedom of the sum, bins taken for independent.
+def weighing(event: EventFrames, heard: NDArray[np.float64], *, excess: float, n_mics: int) -> tuple[float, float]:
+    """How much louder the event is in the sum than with plain weights, and the sum's complex degrees of freedom.
 
     Parameters
     ----------
     event : EventFrames
+    heard : array, shape (n_frames,), from `EventFrames.heard`
     excess : float
-        Power of the hiss over that of the noise, in the band, mean over the microphones.
+        Power of a hiss that always sounds over that of the noise, in the band, mean over the microphones.
     n_mics : int
+
+    Returns
+    -------
+    tuple of float
+        The degrees of freedom are for bins that are taken for independent.
     """
-    weights = _seen(excess * event.on, _spread(event.frames, n_mics))
+    weights = _seen(excess * heard, _spread(event.frames, n_mics))
     weights = weights / (1.0 + weights) + LEAST_WEIGHT
     weights /= weights.sum()
-    return float(weights @ event.on), _dof(weights * (1.0 + excess * event.on), event.frames)
+    return float(weights @ heard / (event.plain @ heard)), _dof(weights * (1.0 + excess * heard), event.frames)
 
 
 def _share_on(n: int, starts: NDArray[np.intp], lags: NDArray[np.integer], duration: int) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from trad_array.localization.event_correlations import (
 )
 from trad_array.localization.hypotheses import CellDelays
 from trad_array.study.draws import N_SOUNDS
-from trad_array.study.frame_weights import EventFrames, event_frames, lag_weights, weighing
+from trad_array.study.frame_weights import EventFrames, event_frames, weighing
 from trad_array.study.hiss import hiss_density, peak_hz
 from trad_array.study.pair_spectra import Frames, noise_spectra, signal_spectra
 from trad_array.study.records import ALL_MICS, Choice, Condition, Study
@@ -29,8 +29,6 @@ Floats = NDArray[np.float32]
 FINE, PER_SAMPLE = 8, 4
 # Taps of the interpolation from coarse to fine lags and the shape of their window: 60 dB. Our choice.
 _TAPS, _KAISER = 10, 6.0
-# Fewer independent frames than this are no sum.
-_LEAST_DOF = 1.0
 # A blur of at least so many fine steps is made on steps that are 2^shift times as wide. Our choice.
 _WIDE_STEPS = ((8.0, 2), (3.0, 1), (0.0, 0))
 
@@ -95,12 +93,14 @@ def stretch_count(room: Heard, condition: Condition, *, fs: int) -> int:
 class _Signals:
     """Of every studied cell and height at the microphones of a choice, none lost; kept for all levels.
 
-    whites : (n_rows, n_bins, n_mics, n_mics), of white sound of rms 1 at 1 m
-    power : (n_rows, n_mics), of the study's hisses, mean over bins
+    whites : (n_rows, n_bins, n_mics, n_mics), of white sound of rms 1 at 1 m, frames plainly weighed
+    power : (n_rows, n_mics), of the study's hisses had they always sounded, mean over bins
+    heard : (n_rows, n_frames), see `EventFrames.heard`
     """
 
     whites: NDArray[np.complex64]
     power: NDArray[np.float64]
+    heard: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,27 +122,28 @@ def mean_spectra(
         If the event is too short for a sum of frames.
     """
     study, bank = world.study, world.bank(condition.rt60_s)
-    event = event_frames(frames, duration=round(condition.duration_s * bank.fs), after=round(AFTER_S * bank.fs))
+    duration = round(condition.duration_s * bank.fs)
+    if duration < frames.n:
+        raise ConfigError(
+            f"duration_s: the spectral engine: expected more than {frames.n / bank.fs:.3g} s of sound for this array, "
+            f'found {condition.duration_s:g}; use engine = "time"'
+        )
+    event = event_frames(frames, duration=duration, after=round(AFTER_S * bank.fs))
     # One entry for a choice, whichever of its microphones is lost.
     key = (condition.rt60_s, frames.n, choice.points)
-    signals = world.kept(("signals", event.duration, *key), lambda: _signals(world, choice, condition, event))
+    signals = world.kept(("signals", duration, *key), lambda: _signals(world, choice, condition, event))
     quiet = world.kept(
-        ("quiet", event.duration, condition.fan, *key),
+        ("quiet", duration, condition.fan, *key),
         lambda: _quiet(world, choice, condition, frames, max_delay_s=max_delay_s),
     )
     noise = _of(quiet.mean, room.slots)
     power = np.einsum("fii->i", noise).real / len(noise)
     shares, dofs = np.transpose(
         [
-            weighing(event, excess=float((row / power).mean()), n_mics=len(power))
-            for row in room.gain**2 * signals.power[:, room.slots]
+            weighing(event, frames_heard, excess=float((row / power).mean()), n_mics=len(power))
+            for frames_heard, row in zip(signals.heard, room.gain**2 * signals.power[:, room.slots], strict=True)
         ]
     )
-    if dofs.min() < _LEAST_DOF:
-        raise ConfigError(
-            f"duration_s: the spectral engine: expected more than {frames.n / bank.fs:.3g} s of sound for this array, "
-            f'found {condition.duration_s:g}; use engine = "time"'
-        )
     loud = _of(signals.whites, room.slots) * (room.gain**2 * shares)[:, None, None, None]
     row_of = np.full((room.layout.n_cells, len(study.site.jet_heights_m)), -1, dtype=np.intp)
     row_of[study.site.cells] = np.arange(len(loud)).reshape(len(study.site.cells), -1)
@@ -171,15 +172,17 @@ def _densities(study: Study, frames: Frames, fs: int) -> Floats:
 def _signals(world: World, choice: Choice, condition: Condition, event: EventFrames) -> _Signals:
     bank = world.bank(condition.rt60_s)
     room = heard(world, choice, replace(condition, dead=ALL_MICS))
-    weights = lag_weights(event)
     density = _densities(world.study, event.frames, bank.fs).mean(axis=0)
-    whites = []
+    weights, whites, heard_by = event.lag_weights, [], []
     for cell in world.study.site.cells:
         responses = bank.responses(bank.cell_rows[cell], room.points)
         for response, arrival_s in zip(responses, room.arrival_s[cell], strict=True):
-            whites.append(signal_spectra(response[:, int(arrival_s * bank.fs) :], weights, event.frames))
-    found = np.stack(whites)
-    return _Signals(found, np.einsum("rfii,f->ri", found, density).real / len(density))
+            late = response[:, int(arrival_s * bank.fs) :]
+            whites.append(signal_spectra(late, weights, event.frames))
+            heard_by.append(event.heard(late))
+    found, shares = np.stack(whites), np.stack(heard_by)
+    power = np.einsum("rfii,f->ri", found, density).real / len(density)
+    return _Signals(found, power / (shares @ event.plain)[:, None], shares)
 
 
 def _quiet(world: World, choice: Choice, condition: Condition, frames: Frames, *, max_delay_s: float) -> _Quiet:
