@@ -301,7 +301,7 @@ def _false_alarms(others: Sequence[Heard]) -> Picture | LeftOut:
 
 
 def _agreement(found: Found) -> Picture | LeftOut:
-    pairs = agreement_plots.agreed(found.scores)
+    pairs = agreement_plots.agreed(found.compared)
     if not pairs:
         return LeftOut(AGREEMENT, "only one engine was used")
 

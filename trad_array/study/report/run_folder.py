@@ -35,6 +35,11 @@ class Found:
         return scores(self.table)
 
     @cached_property
+    def compared(self) -> list[Score]:
+        """Scores of both engines: rows of their own, or of localization where some conditions were computed twice."""
+        return scores(self.table, measure="agreement") or self.scores
+
+    @cached_property
     def whole(self) -> list[Score]:
         """Of the study's engine, nothing lost."""
         found = whole(self.scores, self.study.engine)
