@@ -69,5 +69,5 @@ def test_sounds_of_the_chain_keep_what_is_not_known(found):
 
 def test_words_leave_out_what_is_the_same_everywhere():
     one, other = (0.3, "normal", "none", 0.5), (0.6, "normal", "M1", 0.5)
-    assert surroundings_words(one) == "RT60 0.3 s, normal fans, file exact, vents of 0.5 s"
+    assert surroundings_words(one) == "RT60 0.3 s, normal fans, file exact, 0.5 s long"
     assert surroundings_words(one, [one, other]) == "RT60 0.3 s, file exact"

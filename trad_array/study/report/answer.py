@@ -26,7 +26,8 @@ def _which(found: Found) -> str:
     points = len({score.at for score in mine})
     where = f"over all {points} conditions" if points > 1 else f"at {mine[0].at.words()}"
     worst = by_cell.worst()
-    cell = f", {percent(worst[1].p)} in its worst cell {worst[0]}" if worst and len(by_cell.names) > 1 else ""
+    told = worst is not None and len(by_cell.names) > 1 and by_cell.total.hits < by_cell.total.n
+    cell = f", {percent(worst[1].p)} in its worst cell {worst[0]}" if worst is not None and told else ""
     n = len(mine[0].mics)
     if len(found.best) == 1:
         return f"{best} ({n} microphones) names the right cell in {by_cell.total} of the simulated vents {where}{cell}."
@@ -68,7 +69,7 @@ def _fails_first(found: Found) -> str:
     failed = first_failed(mine)
     if failed is None:
         among = [score.at for score in mine]
-        weakest = min(mine, key=lambda score: score.cells.total.p)
+        weakest = min(mine, key=lambda score: (score.cells.total.p, score.at.snr_db))
         said = (
             f"Nothing falls below {percent(FAILS_BELOW)} with it; the weakest is {weakest.at.words(among)}, "
             f"{weakest.cells.total}"

@@ -40,7 +40,7 @@ def surroundings_words(surroundings: Surroundings, among: Sequence[Surroundings]
     """A condition but for its loudness, for a person; what is the same in all of `among` is left out, but for RT60."""
     rt60_s, fan, mismatch, duration_s = surroundings
     exact = "file exact" if mismatch == "none" else f"mismatch {mismatch}"
-    words = (f"RT60 {rt60_s:g} s", f"{fan} fans", exact, f"vents of {duration_s:g} s")
+    words = (f"RT60 {rt60_s:g} s", f"{fan} fans", exact, f"{duration_s:g} s long")
     return ", ".join(
         word for k, word in enumerate(words) if k == 0 or len(among) < 2 or len({other[k] for other in among}) > 1
     )
