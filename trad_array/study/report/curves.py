@@ -141,12 +141,14 @@ def mics_tradeoff(several: Sequence[Score], ax: "Axes", *, reference: str) -> "A
     """
     rows = tradeoff_rows(several)
     sizes = sorted({row.n_mics for row in rows})
+    # Layouts of the same size stand side by side.
+    step, gap = 0.015 * max(sizes[-1] - sizes[0], 4), float(np.diff(sizes).min(initial=np.inf))
     for row in rows:
         same = [other for other in rows if other.n_mics == row.n_mics]
-        aside = min(0.06 * (len(same) - 1), 0.5) * ((same.index(row) + 0.5) / len(same) - 0.5)
+        aside = min(step * (len(same) - 1), 0.6 * gap) * ((same.index(row) + 0.5) / len(same) - 0.5)
         for share, colour, mark, face, shift in (
             (row.mean, BLUE, "o", BLUE, 0.0),
-            (row.worst, VERMILION, "v", "white", 0.015),
+            (row.worst, VERMILION, "v", "white", 0.25 * step),
         ):
             bar = 100 * np.maximum([[share.p - share.low], [share.high - share.p]], 0.0)
             ax.errorbar(

@@ -202,7 +202,9 @@ def error_title(layout: Layout, by_cell: ByCell) -> str:
 
 
 def distance(metres: float) -> str:
-    """A distance for a person."""
+    """A distance for a person; nought is only said of nought."""
+    if 0 < metres < 0.0005:
+        return "< 1 mm"
     return f"{1000 * metres:.0f} mm" if metres < 0.0995 else f"{metres:.2f} m"
 
 
