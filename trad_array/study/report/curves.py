@@ -142,7 +142,7 @@ def mics_tradeoff(several: Sequence[Score], ax: "Axes", *, reference: str) -> "A
     rows = tradeoff_rows(several)
     sizes = sorted({row.n_mics for row in rows})
     # Layouts of the same size stand side by side.
-    step, gap = 0.015 * max(sizes[-1] - sizes[0], 4), float(np.diff(sizes).min(initial=np.inf))
+    step, gap = 0.015 * max(sizes[-1] - sizes[0], 4), float(np.diff(sizes).min(initial=100))
     for row in rows:
         same = [other for other in rows if other.n_mics == row.n_mics]
         aside = min(step * (len(same) - 1), 0.6 * gap) * ((same.index(row) + 0.5) / len(same) - 0.5)
