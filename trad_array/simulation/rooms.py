@@ -27,7 +27,7 @@ FADE_S = 0.010
 # Fractional delays: half length in samples of the windowed sinc.
 _SINC_HALF = 40
 # Nearer than this a point source has no sensible level.
-_NEAREST_M = 0.005
+NEAREST_M = 0.005
 # 60 dB in nepers: the energy falls as exp(-_DECAY_60 * t / rt60).
 _DECAY_60 = 6.0 * np.log(10.0)
 
@@ -55,7 +55,7 @@ class Responses:
 
 
 @dataclass(frozen=True, slots=True)
-class _Walls:
+class Walls:
     """What the walls do to sound.
 
     absorption : share of the energy that each reflection swallows
@@ -64,6 +64,17 @@ class _Walls:
 
     absorption: float
     decay_s: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reflections:
+    """Mirror images of one source, the source itself left out.
+
+    images : (n_images, 3), m; gains : (n_images,), amplitude that is left after the walls
+    """
+
+    images: NDArray[np.float64]
+    gains: NDArray[np.float64]
 
 
 def room_responses(
@@ -115,7 +126,7 @@ def room_responses(
     """
     _check(box_m, sources, mics, rt60_s)
     size = box_m[1] - box_m[0]
-    walls = None if rt60_s == 0 else _Walls(_eyring_absorption(size, rt60_s, speed_of_sound), rt60_s)
+    walls = walls_for(box_m, rt60_s, speed_of_sound=speed_of_sound)
     reach_s = travel_times(sources, mics, speed_of_sound=speed_of_sound).max()
     n = int(np.ceil((reach_s + (1.1 * rt60_s + TRANSITION_S if walls else 0.0)) * fs)) + _SINC_HALF + 1
     impulse = _early(size, sources - box_m[0], mics - box_m[0], walls, n=n, fs=fs, speed_of_sound=speed_of_sound)
@@ -161,6 +172,91 @@ def measure_rt60(impulse: FloatArray, fs: int) -> float:
     return float(-60.0 / slope)
 
 
+def walls_for(box_m: NDArray[np.float64], rt60_s: float, *, speed_of_sound: float) -> Walls | None:
+    """Walls that give a box-shaped room this reverberation time by Eyring's formula; None for 0, no walls at all.
+
+    Parameters
+    ----------
+    box_m : array, shape (2, 3), m
+    rt60_s : float, s
+    speed_of_sound : float, m/s
+    """
+    return Walls(_eyring_absorption(box_m[1] - box_m[0], rt60_s, speed_of_sound), rt60_s) if rt60_s else None
+
+
+def reflections(
+    box_m: NDArray[np.float64], sources: NDArray[np.float64], walls: Walls | None, *, speed_of_sound: float
+) -> list[Reflections]:
+    """Mirror images of each source that a microphone anywhere in the room can hear before the tail takes over.
+
+    They depend on the source alone, so one list serves every microphone.
+
+    Parameters
+    ----------
+    box_m : array, shape (2, 3), m
+    sources : array, shape (n_sources, 3), m
+    walls : Walls or None
+    speed_of_sound : float, m/s
+
+    Raises
+    ------
+    MissingExtra
+        If pyroomacoustics is not installed.
+    """
+    if walls is None:
+        return [Reflections(np.empty((0, 3)), np.empty(0))] * len(sources)
+    size = box_m[1] - box_m[0]
+    found = []
+    for images, gains, orders in _mirror_images(size, sources - box_m[0], size[None] / 2, walls, speed_of_sound):
+        beyond_m = np.linalg.norm(np.maximum(np.maximum(-images, images - size), 0.0), axis=1)
+        heard = (orders > 0) & (beyond_m < TRANSITION_S * speed_of_sound)
+        found.append(Reflections(images[heard] + box_m[0], gains[heard]))
+    return found
+
+
+def direct_sound(distance_m: float, *, n: int, fs: int, speed_of_sound: float) -> NDArray[np.float64]:
+    """Response of the straight path alone: height 1 / distance at distance / speed of sound; shape (n,)."""
+    delay = np.array([distance_m / speed_of_sound * fs])
+    return _pulses(delay, np.array([1.0 / distance_m]), n)
+
+
+def early_response(
+    source: NDArray[np.float64], mirrored: Reflections, mic: NDArray[np.float64], *, fs: int, speed_of_sound: float
+) -> NDArray[np.float64]:
+    """Direct sound, and what is left of the reflections until the tail has taken over.
+
+    The same as the beginning of `room_responses`, but that the direct sound is never faded out, however far away.
+
+    Parameters
+    ----------
+    source, mic : array, shape (3,), m
+    mirrored : Reflections, of that source
+    fs : int, Hz
+    speed_of_sound : float, m/s
+
+    Returns
+    -------
+    array, shape (n,), n depends on the distance
+    """
+    distance_m = float(np.linalg.norm(source - mic))
+    n = int(max(TRANSITION_S, distance_m / speed_of_sound) * fs) + 2 * _SINC_HALF + 2
+    early = np.zeros(n)
+    if len(mirrored.gains):
+        distances = np.linalg.norm(mirrored.images - mic, axis=1)
+        heard = distances < TRANSITION_S * speed_of_sound
+        distances = distances[heard]
+        early = _pulses(distances / speed_of_sound * fs, mirrored.gains[heard] / distances, n) * _crossfade(n, fs)[0]
+    return early + direct_sound(distance_m, n=n, fs=fs, speed_of_sound=speed_of_sound)
+
+
+def tail_envelope(
+    box_m: NDArray[np.float64], walls: Walls, *, n: int, fs: int, speed_of_sound: float
+) -> NDArray[np.float64]:
+    """Standard deviation of each sample of the late tail, 0 until it begins to take over; shape (n,)."""
+    rms = _diffuse_rms(box_m[1] - box_m[0], walls.decay_s, n=n, fs=fs, speed_of_sound=speed_of_sound)
+    return _crossfade(n, fs)[1] * rms
+
+
 def _check(box_m: NDArray[np.float64], sources: NDArray[np.float64], mics: NDArray[np.float64], rt60_s: float) -> None:
     low, high = RT60_RANGE_S
     if rt60_s != 0 and not low <= rt60_s <= high:
@@ -173,8 +269,8 @@ def _check(box_m: NDArray[np.float64], sources: NDArray[np.float64], mics: NDArr
                 f"{name}: expected points inside the room {box_m[0].tolist()} to {box_m[1].tolist()}, found {found}"
             )
     nearest = float(np.linalg.norm(sources[:, None] - mics[None], axis=-1).min())
-    if nearest < _NEAREST_M:
-        raise ConfigError(f"sources: expected at least {_NEAREST_M} m from a microphone, found {nearest:.4f} m")
+    if nearest < NEAREST_M:
+        raise ConfigError(f"sources: expected at least {NEAREST_M} m from a microphone, found {nearest:.4f} m")
 
 
 def _eyring_absorption(size: NDArray[np.float64], rt60_s: float, speed_of_sound: float) -> float:
@@ -203,7 +299,7 @@ def _early(
     size: NDArray[np.float64],
     sources: NDArray[np.float64],
     mics: NDArray[np.float64],
-    walls: _Walls | None,
+    walls: Walls | None,
     *,
     n: int,
     fs: int,
@@ -215,7 +311,7 @@ def _early(
     response by 40 samples, filters it, and takes both settings from a place that is global to the process.
     """
     impulse = np.zeros((len(sources), len(mics), n))
-    for source, (images, gains) in enumerate(_mirror_images(size, sources, mics, walls, speed_of_sound)):
+    for source, (images, gains, _) in enumerate(_mirror_images(size, sources, mics, walls, speed_of_sound)):
         for mic, position in enumerate(mics):
             distances = np.linalg.norm(images - position, axis=1)
             impulse[source, mic] = _pulses(distances / speed_of_sound * fs, gains / distances, n)
@@ -226,10 +322,10 @@ def _mirror_images(
     size: NDArray[np.float64],
     sources: NDArray[np.float64],
     mics: NDArray[np.float64],
-    walls: _Walls | None,
+    walls: Walls | None,
     speed_of_sound: float,
-) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Positions (n_images, 3) and gains (n_images,) of the images of each source, the source itself among them."""
+) -> list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]]:
+    """Images of each source: positions (n_images, 3), gains and orders (n_images,); order 0 is the source itself."""
     try:
         import pyroomacoustics
     except ImportError as error:
@@ -244,7 +340,10 @@ def _mirror_images(
         room.add_source(position)
     room.add_microphone_array(mics.T)
     room.image_source_model()
-    return [(source.images.T.astype(np.float64), source.damping[0].astype(np.float64)) for source in room.sources]
+    return [
+        (source.images.T.astype(np.float64), source.damping[0].astype(np.float64), source.orders.astype(np.intp))
+        for source in room.sources
+    ]
 
 
 def _pulses(delays: NDArray[np.float64], gains: NDArray[np.float64], n: int) -> NDArray[np.float64]:

@@ -13,18 +13,16 @@ from numpy.typing import NDArray
 
 from trad_array.errors import ConfigError
 from trad_array.records import FloatArray, Recording
+from trad_array.simulation.cabin import cabin_noise, through_room
 from trad_array.simulation.negatives import NEGATIVE_KINDS, negative, typical_seconds
 from trad_array.simulation.places import event_places, noise_places, room_box
 from trad_array.simulation.rooms import Responses, room_responses
-from trad_array.simulation.sounds import SHORTEST_S, fan, hum, pcs_whine, vent
-from trad_array.simulation.synthesis import shaped_noise
+from trad_array.simulation.sounds import SHORTEST_S, vent
 from trad_array_geometry import Layout, speed_of_sound, travel_times
 
 # Level of the cabin's noise, dB re full scale, mean over microphones. With an ICS-43434 (94 dB SPL = -26 dBFS rms,
 # 120 dB SPL = full scale) this is 75 dB SPL.
 NOISE_DBFS = -45.0
-# Self-noise of that microphone: 65 dB below 94 dB SPL, which is -26 dBFS.
-SELF_NOISE_DBFS = -91.0
 # Noise that comes first, when nothing else is asked for: enough for a tracked floor to settle.
 LEAD_S = 2.0
 
@@ -183,7 +181,7 @@ def simulate_scene(
     place_rng, cabin_rng, event_rng = rng.spawn(3)
     names, noise_at = noise_places(layout)
     cabin = room.responses(noise_at, cabin_rng)
-    heard = _cabin_noise(cabin_rng, cabin, n=n, noise_dbfs=noise_dbfs, fan_speed=fan_speed)
+    heard = cabin_noise(cabin_rng, cabin, n=n, noise_dbfs=noise_dbfs, fan_speed=fan_speed)
     truth: dict[str, Any] = {
         "kind": kind,
         "simulated": True,
@@ -207,7 +205,7 @@ def simulate_scene(
         event = _make_event(
             kind, travel_s, rng=event_rng, fs=fs, seconds=n / fs, onset_s=onset_s, duration_s=duration_s, sound=sound
         )
-        sound = _through_room(event.signals, room.responses(at, event_rng).impulse, n, start=event.start)
+        sound = through_room(event.signals, room.responses(at, event_rng).impulse, n, start=event.start)
         sound, ratios = _at_snr(sound, heard, event, fs=fs, snr_db=snr_db)
         heard, alone = heard + sound, sound.astype(np.float32)
         truth |= {**ratios, **event.times(fs), "source_m": _rounded(at[0]) if len(at) == 1 else None}
@@ -289,44 +287,6 @@ def _active(signals: FloatArray) -> int:
     """Samples until 99.9 % of the energy is out."""
     energy = np.cumsum((signals.astype(np.float64) ** 2).sum(axis=0))
     return int(np.searchsorted(energy, 0.999 * energy[-1])) + 1
-
-
-def _cabin_noise(
-    rng: np.random.Generator, cabin: Responses, *, n: int, noise_dbfs: float, fan_speed: float
-) -> NDArray[np.float64]:
-    """Steady noise at the microphones, (n_mics, n): fans and converter through the room, and a part of each microphone.
-
-    The sources start early by the length of the responses, so that the room is already full at sample 0.
-    """
-    fs = cabin.fs
-    n_sources, _, lead = cabin.impulse.shape
-    long_s = (n + lead) / fs
-    fans = [fan(rng, fs=fs, seconds=long_s, speed=fan_speed * rng.uniform(0.9, 1.1)) for _ in range(n_sources - 1)]
-    converter = 0.10 * hum(rng, fs=fs, seconds=long_s) + 0.01 * pcs_whine(rng, fs=fs, seconds=long_s)
-    coherent = _through_room(np.stack([*fans, converter]), cabin.impulse, n + lead)[:, lead:]
-    coherent /= np.sqrt(np.mean(coherent**2))
-    # Air that moves past the capsules: not sound, so each microphone has its own; 14 dB below the fans.
-    own = np.stack(
-        [shaped_noise(rng, n=n, fs=fs, power=lambda f: 1.0 / (1.0 + (f / 150.0) ** 2)) for _ in range(len(coherent))]
-    )
-    noise = coherent + 0.2 * own
-    noise *= 10 ** (noise_dbfs / 20) / np.sqrt(np.mean(noise**2))
-    return noise + 10 ** (SELF_NOISE_DBFS / 20) * rng.standard_normal(noise.shape)
-
-
-def _through_room(
-    signals: NDArray[np.float32], impulse: NDArray[np.float32], n: int, *, start: int = 0
-) -> NDArray[np.float64]:
-    """Sum over sources of signal * response at every microphone, emitted at `start`, cut to n samples; (n_mics, n)."""
-    length = signals.shape[1] + impulse.shape[-1] - 1
-    size = scipy.fft.next_fast_len(length, real=True)
-    total = np.zeros((impulse.shape[1], size // 2 + 1), dtype=np.complex128)
-    for signal, responses in zip(signals, impulse, strict=True):
-        total += scipy.fft.rfft(signal.astype(np.float64), size) * scipy.fft.rfft(responses.astype(np.float64), size)
-    heard = np.zeros((impulse.shape[1], n))
-    used = min(length, n - start)
-    heard[:, start : start + used] = scipy.fft.irfft(total, size)[:, :used]
-    return heard
 
 
 def _at_snr(
