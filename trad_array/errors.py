@@ -9,6 +9,7 @@ TradArrayError
   StoreError      events cannot be kept: disk full, read-only or gone, or another monitor writes there
   OutputError     an output did not take a message
   ControlError    no watch answers, or it refuses
+  WorkerError     a process or a cluster that computes dies again and again, or does not answer
   MissingExtra    a package that this step needs is not installed
 """
 
@@ -51,11 +52,20 @@ class ControlError(TradArrayError):
     """No running watch answers, or it refuses what was asked."""
 
 
+class WorkerError(TradArrayError):
+    """A process or a cluster that computes dies again and again, or does not answer."""
+
+
 class MissingExtra(TradArrayError):
     """A package that this step needs is not installed; the message says which extra brings it."""
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f'{package} is not installed: pip install "trad-array[{extra}]"')
+        self._made_of = package, extra
+
+    def __reduce__(self) -> tuple[type["MissingExtra"], tuple[str, str]]:
+        # Comes whole out of a worker process; else it would be made of its message.
+        return MissingExtra, self._made_of
 
 
 __all__ = [
@@ -69,4 +79,5 @@ __all__ = [
     "StoreError",
     "TradArrayError",
     "WeightsError",
+    "WorkerError",
 ]

@@ -96,6 +96,18 @@ class Table:
             raise self.fail(key, f'expected a list of texts like ["one", "two"], found {shown(value)}')
         return tuple(value)
 
+    def numbers(
+        self, key: str, *, default: Sequence[float] | None = None, low: float = -math.inf, high: float = math.inf
+    ) -> tuple[float, ...]:
+        """A list of finite numbers between `low` and `high`, both allowed."""
+        value = self._take(key, default, "a list of numbers")
+        if not isinstance(value, list | tuple) or not all(_is_finite_number(v) for v in value):
+            raise self.fail(key, f"expected a list of numbers like [0.5, 1.0], found {shown(value)}")
+        beyond = [v for v in value if not low <= v <= high]
+        if beyond:
+            raise self.fail(key, f"expected {_range(low, high)}, found {beyond[0]:g}")
+        return tuple(float(v) for v in value)
+
     def wholes(
         self, key: str, *, default: Sequence[int] | None = None, low: int = 0, high: int = 1_000_000
     ) -> tuple[int, ...]:
@@ -125,6 +137,17 @@ class Table:
     def is_list(self, key: str) -> bool:
         """Whether the key holds a list rather than a single table."""
         return isinstance(self._values.get(key), list)
+
+    def is_table(self, key: str) -> bool:
+        """Whether the key holds a table."""
+        return isinstance(self._values.get(key), dict)
+
+    def named_tables(self, key: str) -> "dict[str, Table]":
+        """The tables [key.NAME] by their names; none when the key is absent."""
+        value = self._take(key, {}, f"tables [{key}.NAME]")
+        if not isinstance(value, dict) or not all(isinstance(v, dict) for v in value.values()):
+            raise self.fail(key, f"expected tables [{key}.NAME], found {shown(value)}")
+        return {name: self._child(v, f"{key}.{_bare(name)}") for name, v in value.items()}
 
     def close(self) -> None:
         """Raise if the table has a key that nobody took."""

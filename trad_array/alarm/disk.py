@@ -82,7 +82,7 @@ def json_text(record: Mapping[str, Any]) -> str:
     return json.dumps(record, allow_nan=False, ensure_ascii=False)
 
 
-def take_lock(path: Path) -> IO[str]:
+def take_lock(path: Path, *, who: str = "monitor") -> IO[str]:
     """Become the only one who writes beside this file, for as long as it stays open.
 
     The kernel lets go of it when the process ends, however it ends.
@@ -99,10 +99,10 @@ def take_lock(path: Path) -> IO[str]:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as trouble:
         file.seek(0)
-        who = file.read().strip() or "unknown"
+        other = file.read().strip() or "unknown"
         file.close()
         raise StoreError(
-            f"{path.parent}: expected to be the only monitor that writes there, found another one (process {who})"
+            f"{path.parent}: expected to be the only {who} that writes there, found another one (process {other})"
         ) from trouble
     try:
         file.truncate(0)

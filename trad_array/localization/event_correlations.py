@@ -26,7 +26,7 @@ _LEAST_BACKGROUND_S = 0.1
 # Detections may come this late after the first sound, so that it is no background, s: two frames of the features.
 _GUARD_S = 0.06
 # Every frame counts at least this much: what looks like noise may be a quiet hiss.
-_LEAST_WEIGHT = 0.1
+LEAST_WEIGHT = 0.1
 # A frame of the background this many times as powerful as its median is an event of its own (a knock) and left out.
 _LOUD = 4.0
 # An event is not taken to be quieter than this share of the background: below it, the difference is chance.
@@ -234,4 +234,4 @@ def _quiet_frames(power: NDArray[np.floating]) -> NDArray[np.floating]:
 def _standing_out(power: NDArray[np.floating], *, noise_power: NDArray[np.floating]) -> NDArray[np.floating]:
     """Frames above the noise count more, as in a Wiener filter."""
     excess = np.maximum((power / np.maximum(noise_power, 1e-30)[:, None]).mean(axis=0) - 1.0, 0.0)
-    return np.asarray(excess / (1.0 + excess) + _LEAST_WEIGHT)
+    return np.asarray(excess / (1.0 + excess) + LEAST_WEIGHT)

@@ -83,6 +83,21 @@ def event_places(
     return _elsewhere(layout, rng).reshape(1, 3)
 
 
+def guards_of(layout: Layout, kind: str) -> NDArray[np.intp]:
+    """Indices of the guard points, inside the room and clear of the cells, where a sound of this kind comes from."""
+    box, words = room_box(layout), _GUARDS_OF.get(kind, ())
+    return np.array(
+        [
+            k
+            for k, (name, at) in enumerate(zip(layout.guard_names, layout.guards, strict=True))
+            if any(word in name.lower() for word in words)
+            and ((at >= box[0]) & (at <= box[1])).all()
+            and float(np.linalg.norm(layout.cells - at, axis=1).min()) >= CLEAR_OF_CELLS_M
+        ],
+        dtype=np.intp,
+    )
+
+
 def _elsewhere(layout: Layout, rng: np.random.Generator) -> NDArray[np.float64]:
     """A random point of the room that is clear of cells, microphones and walls."""
     box = room_box(layout)

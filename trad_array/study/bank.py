@@ -6,6 +6,7 @@ is in the bank, in however many processes it was made: its late tail is drawn fr
 study's seed and the places of source and microphone.
 """
 
+import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ from trad_array.study.sources import Sources, require_clear, sources_of
 # Sources and points that are made together: mirror images are listed once for each source and batch.
 _SOURCES_AT_ONCE = 64
 _POINTS_AT_ONCE = 16
+# Fewer responses than this, a few seconds of work, are not worth another process.
+_RESPONSES_WORTH = 4_000
 
 Progress = Callable[[int, int], None]
 
@@ -71,7 +74,9 @@ class Bank:
         """Rows of the guard points inside the room."""
         return self.sources.guard_rows
 
-    def responses(self, rows: Sequence[int] | NDArray[np.intp], points: Sequence[int]) -> NDArray[np.float32]:
+    def responses(
+        self, rows: Sequence[int] | NDArray[np.intp], points: Sequence[int] | NDArray[np.intp]
+    ) -> NDArray[np.float32]:
         """Responses from sources to points, the losses of the boxes applied; shape (n_rows, n_points, n).
 
         Raises
@@ -79,7 +84,7 @@ class Bank:
         StoreError
             If a file of the bank is gone.
         """
-        at, chosen = np.asarray(rows, dtype=np.intp), list(points)
+        at, chosen = np.asarray(rows, dtype=np.intp), [int(point) for point in points]
         found = np.empty((len(at), len(chosen), self.n), dtype=np.float32)
         for k, point in enumerate(chosen):
             found[:, k] = _stored(self.folder / _point_file(self.points[point]))[at]
@@ -116,6 +121,7 @@ def open_bank(
     seed: int,
     cache: Path,
     workers: int = 1,
+    batch: int | None = None,
     progress: Progress | None = None,
 ) -> Bank:
     """The responses of a site to every point; what the cache does not hold yet is made and kept.
@@ -128,7 +134,8 @@ def open_bank(
         Reverberation time to come out, 0.15 to 1.5 s, or 0 for a room without walls.
     seed : int
     cache : Path, a folder; made when it is not there
-    workers : int, processes that make responses
+    workers : int, processes that make responses, where there is enough to do for starting them to pay
+    batch : int or None, points that a process makes at a time; None chooses
     progress : function of (points made, points to make), or None
 
     Raises
@@ -148,11 +155,10 @@ def open_bank(
     speed = site.layout.speed_of_sound
     aim_s = calibrated_rt60(box, rt60_s=rt60_s, fs=FS, speed_of_sound=speed, seed=seed, cache=cache)
     room = Acoustics(box, aim_s, seed, FS, speed)
-    name = digest([VERSION, box, sources.positions_m, aim_s, seed, FS, speed])
-    folder = cache / "responses" / name
+    folder = folder_of(room, sources, cache)
     positions_m = np.round(points.positions_m, 6)
     missing = missing_points(folder, positions_m, n_sources=len(sources.names), n=room.n)
-    _make(room, sources.positions_m, positions_m[missing], folder, workers=workers, progress=progress)
+    _make(room, sources.positions_m, positions_m[missing], folder, workers=workers, batch=batch, progress=progress)
     return Bank(
         folder,
         sources,
@@ -164,13 +170,29 @@ def open_bank(
         FS,
         speed,
         room.n,
-        digest([name, [[b.min_m, b.max_m, b.loss_db, b.slope_db] for b in site.boxes]]),
+        bank_digest(folder, site.boxes),
     )
+
+
+def folder_of(room: Acoustics, sources: Sources, cache: Path) -> Path:
+    """Folder of the responses, named by all that they depend on but for the point."""
+    name = digest([VERSION, room.box_m, sources.positions_m, room.aim_s, room.seed, room.fs, room.speed_of_sound])
+    return cache / "responses" / name
+
+
+def bank_digest(folder: Path, boxes: Sequence[Box]) -> str:
+    """What stands for a bank: the folder and the racks and lids in the way."""
+    return digest([folder.name, [[box.min_m, box.max_m, box.loss_db, box.slope_db] for box in boxes]])
+
+
+def point_bytes(n_sources: int, n: int) -> int:
+    """Bytes of one point's file."""
+    return len(_header(n_sources, n)) + 4 * n_sources * n
 
 
 def missing_points(folder: Path, positions_m: NDArray[np.float64], *, n_sources: int, n: int) -> NDArray[np.intp]:
     """Indices of the points whose file is not in the folder, or is not as long as it must be."""
-    size = len(_header(n_sources, n)) + 4 * n_sources * n
+    size = point_bytes(n_sources, n)
     lacking: dict[str, int] = {}
     for index, at in enumerate(positions_m):
         path = folder / _point_file(at)
@@ -186,16 +208,17 @@ def _make(
     folder: Path,
     *,
     workers: int,
+    batch: int | None,
     progress: Progress | None,
 ) -> None:
     """Make the files of some points, in batches, in this process or in several."""
-    size = max(1, min(_POINTS_AT_ONCE, -(-len(mics) // max(workers, 1))))
+    size = batch or min(max(-(-len(mics) // max(workers, 1)), 1), _POINTS_AT_ONCE)
     batches = [mics[k : k + size] for k in range(0, len(mics), size)]
     done = 0
-    if workers <= 1 or len(batches) < 2:
-        for batch in batches:
-            make_files(room, sources, batch, folder)
-            done += len(batch)
+    if workers <= 1 or len(batches) < 2 or (batch is None and len(mics) * len(sources) < 2 * _RESPONSES_WORTH):
+        for some in batches:
+            make_files(room, sources, some, folder)
+            done += len(some)
             if progress is not None:
                 progress(done, len(mics))
         return
@@ -203,9 +226,11 @@ def _make(
     from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
-    pool = ProcessPoolExecutor(min(workers, len(batches)), mp_context=get_context("spawn"))
+    pool = ProcessPoolExecutor(
+        min(workers, len(batches)), mp_context=get_context("spawn"), initializer=_leave_interrupts
+    )
     try:
-        jobs = {pool.submit(make_files, room, sources, batch, folder): len(batch) for batch in batches}
+        jobs = {pool.submit(make_files, room, sources, some, folder): len(some) for some in batches}
         for job in as_completed(jobs):
             job.result()
             done += jobs[job]
@@ -215,6 +240,11 @@ def _make(
         raise StoreError(f"{folder}: a process that made responses has ended; what it finished is kept") from trouble
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C is for the process that started this one, which lets a batch be finished."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def make_files(room: Acoustics, sources: NDArray[np.float64], mics: NDArray[np.float64], folder: Path) -> None:

@@ -33,9 +33,9 @@ def calibrated_rt60(
     require_rt60(box_m, rt60_s, speed_of_sound=speed_of_sound)
     if rt60_s == 0:
         return 0.0
-    path = cache / "rooms" / f"{digest([VERSION, box_m, rt60_s, fs, speed_of_sound, seed])}.json"
-    if path.is_file():
-        return float(json.loads(path.read_text())["aim_s"])
+    known_s = known_aim(box_m, rt60_s=rt60_s, fs=fs, speed_of_sound=speed_of_sound, seed=seed, cache=cache)
+    if known_s is not None:
+        return known_s
     aim_s = measured_s = rt60_s
     for _ in range(_CORRECTIONS):
         measured_s = _measured(Acoustics(box_m, aim_s, seed, fs, speed_of_sound))
@@ -50,8 +50,26 @@ def calibrated_rt60(
             f"rt60_s: expected a time that the room can have, found {rt60_s:g}: it gives {measured_s:.3f}"
         )
     note = {"rt60_requested_s": rt60_s, "aim_s": aim_s, "measured_s": measured_s, "box_m": box_m.tolist()}
+    path = _note(box_m, rt60_s=rt60_s, fs=fs, speed_of_sound=speed_of_sound, seed=seed, cache=cache)
     write_whole(path, json.dumps(note, indent=1).encode())
     return aim_s
+
+
+def known_aim(
+    box_m: NDArray[np.float64], *, rt60_s: float, fs: int, speed_of_sound: float, seed: int, cache: Path
+) -> float | None:
+    """What `calibrated_rt60` has found before, or None; 0 without walls."""
+    if rt60_s == 0:
+        return 0.0
+    path = _note(box_m, rt60_s=rt60_s, fs=fs, speed_of_sound=speed_of_sound, seed=seed, cache=cache)
+    try:
+        return float(json.loads(path.read_text())["aim_s"])
+    except (OSError, ValueError, KeyError):  # not there, or not whole: it is measured again
+        return None
+
+
+def _note(box_m: NDArray[np.float64], *, rt60_s: float, fs: int, speed_of_sound: float, seed: int, cache: Path) -> Path:
+    return cache / "rooms" / f"{digest([VERSION, box_m, rt60_s, fs, speed_of_sound, seed])}.json"
 
 
 def _measured(room: Acoustics) -> float:

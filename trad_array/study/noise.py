@@ -55,27 +55,32 @@ def open_noise(
         If the cache cannot be written or read.
     """
     n = round(NOISE_S * bank.fs)
-    folder = (
-        cache
-        / "noise"
-        / digest(
-            [
-                VERSION,
-                bank.digest,
-                bank.points[list(reference.points)],
-                seed,
-                site.noise_dbfs,
-                fan.speed,
-                fan.level_db,
-                n,
-            ]
-        )
-    )
-    names = ["_".join(str(v) for v in microns(at)) for at in bank.points]
-    path = folder / f"{digest(names)}.npy"
+    path = noise_file(site, bank.points, reference, bank.digest, fan, seed=seed, fs=bank.fs, cache=cache)
     if not path.is_file():
-        _make(_Cabin(bank, fan, seed, n), list(reference.points), site.noise_dbfs + fan.level_db, names, path)
+        cabin = _Cabin(bank, fan, seed, n)
+        _make(cabin, list(reference.points), site.noise_dbfs + fan.level_db, _names(bank.points), path)
     return _opened(path)
+
+
+def noise_file(
+    site: Site,
+    positions_m: NDArray[np.float64],
+    reference: Choice,
+    bank_digest: str,
+    fan: FanState,
+    *,
+    seed: int,
+    fs: int,
+    cache: Path,
+) -> Path:
+    """File of the noise at these points; its folder depends on everything but the points."""
+    heard_at = positions_m[list(reference.points)]
+    basis = [VERSION, bank_digest, heard_at, seed, site.noise_dbfs, fan.speed, fan.level_db, NOISE_S, fs]
+    return cache / "noise" / digest(basis) / f"{digest(_names(positions_m))}.npy"
+
+
+def _names(positions_m: NDArray[np.float64]) -> list[str]:
+    return ["_".join(str(v) for v in microns(at)) for at in positions_m]
 
 
 class _Cabin:

@@ -1,7 +1,8 @@
 """Responses and noise of a study, each opened once in a process."""
 
+from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,11 @@ from numpy.typing import NDArray
 from trad_array.study.bank import Bank, Progress, open_bank
 from trad_array.study.noise import open_noise
 from trad_array.study.records import FanState, Study
+
+T = TypeVar("T")
+
+# Things that engines keep between shards: some megabytes each.
+KEPT = 64
 
 
 class World:
@@ -33,6 +39,7 @@ class World:
         self._progress = progress
         self._banks: dict[float, Bank] = {}
         self._noise: dict[tuple[float, FanState], NDArray[np.float32]] = {}
+        self._kept: dict[Hashable, Any] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         return {"study": self.study, "cache": self.cache}
@@ -64,3 +71,12 @@ class World:
                 study.site, study.points, study.choices[0], self.bank(rt60_s), fan, seed=study.seed, cache=self.cache
             )
         return self._noise[key]
+
+    def kept(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gives, made once in this process; the oldest of `KEPT` such things is let go."""
+        if key not in self._kept:
+            if len(self._kept) >= KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[key] = make()
+        found: T = self._kept[key]
+        return found
