@@ -17,12 +17,13 @@ from trad_array.localization.evidence import UNHEARD, temper
 from trad_array.localization.hypotheses import Prior, cell_delays, pair_sigmas
 from trad_array.study.choice_layout import choice_layout
 from trad_array.study.draws import MOST_MICS
-from trad_array.study.frame_weights import weighing
+from trad_array.study.frame_weights import event_frames, weighing
 from trad_array.study.hiss import PEAK_HZ, hiss_density
-from trad_array.study.levels import World, hiss_power, source_gain
+from trad_array.study.levels import hiss_power, source_gain
 from trad_array.study.pair_spectra import Frames, noise_spectra, signal_spectra
 from trad_array.study.records import Choice, Condition, Mismatch, Points, Site
 from trad_array.study.time_engine import AFTER_S
+from trad_array.study.world import World
 from trad_array_geometry import Layout, max_pair_delays, mic_pairs
 
 Progress = Callable[[int, int], None]
@@ -122,12 +123,10 @@ def pair_tables(
     heard = _heard(world, condition, geometry.max_delay_s)
     bank = world.bank(condition.rt60_s)
     rows = bank.cell_rows[cells].ravel()
-    everywhere = np.arange(len(study.points))
     maker = _Maker(heard, geometry, spec.upsample, bank.fs, temper(n_mics))
 
     def made(row: int) -> _Row:
-        responses = bank.responses(np.array([row]), everywhere)[0]
-        return maker(signal_spectra(responses, heard.lag_weights, heard.frames))
+        return maker(signal_spectra(_late(world, condition, row), heard.lag_weights, heard.frames))
 
     parts = _in_order(made, [int(row) for row in rows], workers, progress)
     return _joined(parts, heard, geometry, cells, n_heights=len(study.site.jet_heights_m))
@@ -222,16 +221,26 @@ def _heard(world: World, condition: Condition, max_delay_s: float) -> _Heard:
     peaks = np.geomspace(*PEAK_HZ, _PEAKS)
     hiss = gain**2 * np.mean([hiss_density(bins_hz, float(peak), fs=bank.fs) for peak in peaks], axis=0)
     duration, after = round(condition.duration_s * bank.fs), round(AFTER_S * bank.fs)
-    everywhere = np.arange(len(study.points))
-    powers = []
+    event = event_frames(frames, duration=duration, after=after)
+    powers, shares = [], []
     for cell in _spread(study.site.cells, _LEVEL_CELLS):
-        heard = signal_spectra(
-            bank.responses(bank.cell_rows[[cell], 0], everywhere)[0], np.ones(duration + after), frames
-        )
-        powers.append((np.einsum("fii->if", heard).real * hiss).mean(axis=1))
+        response = _late(world, condition, int(bank.cell_rows[cell, 0]))
+        unit = signal_spectra(response, event.lag_weights, frames)
+        shares.append(event.heard(response))
+        powers.append((np.einsum("fii->if", unit).real * hiss).mean() / (event.plain @ shares[-1]))
     excess = float(np.mean(powers) / np.einsum("iif->if", noise).real.mean())
-    weights = weighing(frames, duration=duration, after=after, excess=excess, n_mics=4)
-    return _Heard(frames, noise, hiss, weights.lag_weights, weights.dof, bins_hz)
+    louder, dof = weighing(event, np.mean(shares, axis=0), excess=excess, n_mics=_LEVEL_CELLS)
+    return _Heard(frames, noise, hiss * louder, event.lag_weights, dof, bins_hz)
+
+
+def _late(world: World, condition: Condition, row: int) -> NDArray[np.float32]:
+    """Responses of one source at all points, from when the first of them hears it."""
+    bank = world.bank(condition.rt60_s)
+    responses = bank.responses(np.array([row]), range(len(world.study.points)))[0]
+    at = bank.sources.positions_m[row]
+    away = np.linalg.norm(world.study.points.positions_m - at, axis=1)
+    late: NDArray[np.float32] = responses[:, int(away.min() / bank.speed_of_sound * bank.fs) :]
+    return late
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -335,7 +344,7 @@ def expected_evidence(
             total[same] += blurred
             moved[same] += blurred * width**2 * np.gradient(np.log(blurred), axis=1)
     heard = (1.0 - UNHEARD) * total + UNHEARD * np.exp(np.maximum(-top, -600.0))
-    return np.log(heard) + top, moved / total, slope
+    return np.log(heard) + top, moved / total, np.asarray(slope, dtype=np.float64)
 
 
 def pair_weights(

@@ -5,18 +5,18 @@ The readable twin is in tests/study/test_previews.py.
 
 import math
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-_JIT = dict(cache=True, fastmath=True, nogil=True)
+from trad_array.study.kernels import jit
+
 _ROOT_HALF = math.sqrt(0.5)
 # Gauss-Hermite rule of three points for a normal variable.
 NODES = (-math.sqrt(3.0), 0.0, math.sqrt(3.0))
 NODE_WEIGHTS = (1.0 / 6.0, 2.0 / 3.0, 1.0 / 6.0)
 
 
-@nb.njit(**_JIT)
+@jit
 def margins(
     layouts: NDArray[np.intp],
     pair_of: NDArray[np.int32],

@@ -6,7 +6,7 @@ times fix the place of a sound, whatever the cells. Both are for ranking: the es
 a cell for independent and comes out too low, so what is worth building is simulated (docs/studies.md).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from trad_array.errors import ConfigError, MissingExtra
 from trad_array.localization.evidence import UNHEARD
 from trad_array.study.draws import MOST_MICS
-from trad_array.study.levels import World
 from trad_array.study.pair_tables import PairTables, PreviewSpec, Progress, pair_tables
 from trad_array.study.records import Condition, Mismatch, Study
+from trad_array.study.world import World
 
 # Layouts that a thread takes at once.
 _BATCH = 32
@@ -189,9 +189,10 @@ def checked_layouts(layouts: NDArray[np.integer] | Sequence[Sequence[int]], *, n
     return chosen
 
 
-def _kernel():  # type: ignore[no-untyped-def]
+def _kernel() -> Callable[..., None]:
     try:
         from trad_array.study.preview_kernels import margins
     except ImportError as trouble:
         raise MissingExtra("numba", "study") from trouble
-    return margins
+    kernel: Callable[..., None] = margins
+    return kernel
