@@ -5,7 +5,7 @@ import pytest
 import scipy.signal
 
 from trad_array.localization.event_correlations import EventSpec, _all_frames, _cross_spectra, _standing_out
-from trad_array.study.frame_weights import event_frames, weighing
+from trad_array.study.frame_weights import BIN_OVERLAP, NEXT_BINS, event_frames, weighing
 from trad_array.study.hiss import PEAK_HZ, hiss, hiss_density, peak_hz
 from trad_array.study.pair_spectra import noise_spectra, signal_spectra
 from trad_array.study.spectral_tables import array_frames
@@ -57,7 +57,7 @@ def test_signal_spectra_are_what_frames_of_an_event_add_up_to(echoes):
     white, heard = signal_spectra(echoes, event.lag_weights, FRAMES), event.heard(echoes)
     flat = signal_spectra(echoes, np.ones(DURATION + AFTER), FRAMES)
     excess = float((diagonal(flat).mean(axis=0) / noise_power).mean())
-    share, _ = weighing(event, heard, excess=excess, n_mics=2)
+    share = weighing(event, heard, excess=excess, n_mics=2).louder
     found = total / n - noise_power[0] * np.eye(2)
     for i, j in ((0, 0), (1, 1), (0, 1)):
         scale = np.vdot(white[:, i, j], found[:, i, j]).real / np.vdot(white[:, i, j], white[:, i, j]).real
@@ -66,19 +66,35 @@ def test_signal_spectra_are_what_frames_of_an_event_add_up_to(echoes):
         assert np.sqrt(np.mean(np.abs(left) ** 2)) < 0.12 * np.sqrt(np.mean(np.abs(found[:, i, j]) ** 2))
 
 
+def test_neighbouring_bins_are_as_alike_as_a_window_makes_them():
+    window = np.hanning(FRAMES.n + 1)[:-1]
+
+    def ambiguity(frames: int, bins: int) -> float:
+        lag = frames * FRAMES.hop
+        product = window[: FRAMES.n - lag] * window[lag:]
+        turn = np.exp(-2j * np.pi * bins * np.arange(len(product)) / FRAMES.n)
+        return float(np.abs((product * turn).sum()) ** 2 / (window @ window) ** 2)
+
+    alike = [sum(ambiguity(abs(m), bins) for m in range(-3, 4)) for bins in range(4)]
+    np.testing.assert_allclose(NEXT_BINS, np.array(alike[1:3]) / alike[0], atol=1e-5)
+    assert alike[3] / alike[0] < 0.001
+    # Frames at quarters of a window hold everything four times.
+    assert alike[0] * BIN_OVERLAP == pytest.approx(4.0, rel=0.001)
+
+
 @pytest.mark.parametrize("duration", [1_600, 8_000, 16_000])
 def test_degrees_of_freedom_are_those_of_steered_noise(duration, rng):
     """The mean over bins of a cross-spectrum of noise scatters as if so many independent frames were in every bin."""
     event = event_frames(FRAMES, duration=duration, after=AFTER)
-    _, dof = weighing(event, event.shares[:, 0], excess=1e-6, n_mics=2)
-    length, n = 3 * FRAMES.n // 4 + duration + AFTER, 400
+    dof = weighing(event, np.ones(len(event.plain)), excess=1e-6, n_mics=2).dof
+    length, n = 3 * FRAMES.n // 4 + duration + AFTER, 600
     noise = rng.standard_normal((n, 2, length)).astype(np.float32)
     means = [
         (_cross_spectra(x, _all_frames, n=FRAMES.n, hop=FRAMES.hop, bins=FRAMES.bins)[:, 0, 1]).mean() for x in noise
     ]
     power = (np.hanning(FRAMES.n) ** 2).sum()
     found = power**2 / len(FRAMES.bins) / np.mean(np.abs(means) ** 2)
-    assert dof == pytest.approx(found, rel=0.15)
+    assert dof / BIN_OVERLAP == pytest.approx(found, rel=0.1)
 
 
 def test_echoes_later_than_the_event_are_not_heard():

@@ -1,7 +1,6 @@
 """Places of a room that are no cell: what negatives sound from. They are the same for every layout of a study."""
 
 from dataclasses import replace
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,12 +62,15 @@ def negative_places(study: Study, kind: str) -> NDArray[np.float64]:
     return elsewhere_m(study)[N_PLACES:] if kind == RAIN else elsewhere_m(study)[:N_PLACES]
 
 
-@lru_cache(maxsize=32)
 def negative_world(world: World, kind: str) -> World:
     """A world in which the places of a kind are the guard points, in their order, and no cell vents.
 
     Its bank is another one in the same cache, so nothing of it is made twice.
     """
+    return world.kept(("negative", kind), lambda: _negative_world(world, kind))
+
+
+def _negative_world(world: World, kind: str) -> World:
     study, at = world.study, negative_places(world.study, kind)
     names = tuple(f"place {k + 1}" for k in range(len(at)))
     layout = replace(study.site.layout, guards=at, guard_names=names)

@@ -6,6 +6,7 @@ algebra runs on one thread everywhere: the number of threads changes sums, and w
 
 import os
 import signal
+import socket
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 from trad_array.errors import MissingExtra, WorkerError
 from trad_array.study.tasks import Task, TaskResult, run_task
@@ -39,6 +41,10 @@ class Executor(Protocol):
         """How many shards are computed at a time, at the moment of asking."""
         ...
 
+    def require(self) -> None:
+        """Raise `WorkerError` or `MissingExtra` when no workers can be had, before anything long starts."""
+        ...
+
     def results(self, world: "World", tasks: Sequence[Task]) -> Generator[TaskResult, None, None]:
         """What each task found, in any order, each as soon as it is there.
 
@@ -57,6 +63,9 @@ class ThisProcess:
     work: Work = run_task
     workers: int = 1
 
+    def require(self) -> None:
+        """Nothing is needed."""
+
     def results(self, world: "World", tasks: Sequence[Task]) -> Generator[TaskResult, None, None]:
         """What each task found, in the order of the tasks."""
         with one_thread():
@@ -70,6 +79,9 @@ class Processes:
 
     workers: int
     work: Work = run_task
+
+    def require(self) -> None:
+        """Nothing is needed."""
 
     def results(self, world: "World", tasks: Sequence[Task]) -> Generator[TaskResult, None, None]:
         """What each task found, as they come."""
@@ -116,13 +128,18 @@ class Cluster:
         """Threads of all workers when the work began."""
         return self._seen[0]
 
+    def require(self) -> None:
+        """See `Executor`."""
+        with _client(_distributed(), self.address, self.patience_s):
+            pass
+
     def results(self, world: "World", tasks: Sequence[Task]) -> Generator[TaskResult, None, None]:
         """What each task found, as they come."""
         distributed = _distributed()
         with _client(distributed, self.address, self.patience_s) as client:
             self._seen[0] = max(sum(client.nthreads().values()), 1)
             name = f"trad-array-study-{os.getpid()}-{tasks[0].digest if tasks else ''}"
-            client.register_plugin(_worker_plugin(distributed)(world), name=name)
+            client.register_plugin(_worker_plugin(distributed, world), name=name)
             # Earlier shards first; `retries` counts errors, deaths of workers are counted by the scheduler.
             futures = [
                 client.submit(_on_cluster, self.work, name, task, key=f"{name}-{task.digest}", priority=-k)
@@ -271,21 +288,36 @@ def _client(distributed: Any, address: str, patience_s: float) -> Any:
         If nobody answers there, or no scheduler does.
     """
     try:
+        _require_answer(address, patience_s)
         return distributed.Client(address, timeout=patience_s, set_as_default=False)
-    except (OSError, TimeoutError, ValueError, TypeError) as trouble:
+    except (OSError, ValueError) as trouble:
         raise WorkerError(
-            f"{address}: expected a Dask scheduler to answer within {patience_s:g} s, found none"
+            f"{address}: expected a Dask scheduler to answer within {patience_s:g} s, found none ({trouble})"
         ) from trouble
 
 
-def _worker_plugin(distributed: Any) -> Any:
-    """Class of what every worker of a cluster is given once, also one that is started later: the world of the study."""
+def _require_answer(address: str, patience_s: float) -> None:
+    """Raise OSError or ValueError unless somebody speaks first, as a scheduler does.
 
-    class StudyPlugin(distributed.WorkerPlugin):  # type: ignore[misc]
+    The client itself waits for ever for one that takes the call and says nothing.
+    """
+    found = urlsplit(address)
+    if found.scheme not in ("tcp", "tls") or found.hostname is None or found.port is None:
+        raise ValueError("an address like tcp://10.0.0.7:8786 is needed")
+    with socket.create_connection((found.hostname, found.port), timeout=patience_s) as line:
+        if found.scheme == "tcp" and not line.recv(1):
+            raise OSError("it hung up")
+
+
+def _worker_plugin(distributed: Any, world: "World") -> Any:
+    """What every worker of a cluster is given once, also one that is started later: the world of the study."""
+    base: Any = distributed.WorkerPlugin
+
+    class StudyPlugin(base):  # type: ignore[misc]
         """Holds the world, and linear algebra on one thread, as long as the study runs."""
 
-        def __init__(self, world: "World") -> None:
-            self.world = world
+        def __init__(self) -> None:
+            self.study = world
 
         def setup(self, worker: Any) -> None:
             self.threads = one_thread()
@@ -294,14 +326,14 @@ def _worker_plugin(distributed: Any) -> Any:
         def teardown(self, worker: Any) -> None:
             self.threads.__exit__(None, None, None)
 
-    return StudyPlugin
+    return StudyPlugin()
 
 
 def _on_cluster(work: Work, name: str, task: Task) -> TaskResult:
     """One shard on a worker of a cluster."""
     from distributed import get_worker
 
-    return work(get_worker().plugins[name].world, task)
+    return work(get_worker().plugins[name].study, task)
 
 
 def _gathered(distributed: Any, future: Any, task: Task) -> TaskResult:

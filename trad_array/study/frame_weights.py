@@ -14,9 +14,11 @@ from trad_array.features.log_mel import hann_window
 from trad_array.localization.event_correlations import LEAST_WEIGHT, event_lead
 from trad_array.study.pair_spectra import Frames
 
-# Bins of a Hann window next to each other are not independent: correlations 2/3 and 1/6 of the amplitudes. Taken for
-# independent, as the sampler does, they are worth so many times less.
-BIN_OVERLAP = 1.0 + 2.0 * ((2.0 / 3.0) ** 2 + (1.0 / 6.0) ** 2)
+# How alike the sums over frames are in a bin, the next and the one after: squared ambiguity function of a Hann window,
+# summed over frames a quarter of it apart, relative to that at no distance; a test adds it up.
+NEXT_BINS = (0.48980, 0.04842)
+# The power of a frame scatters as if there were so many times fewer bins.
+BIN_OVERLAP = 1.0 + 2.0 * sum(NEXT_BINS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,8 +54,24 @@ def event_frames(frames: Frames, *, duration: int, after: int) -> EventFrames:
     return EventFrames(frames, shares, shares[:, 0] / shares[:, 0].sum())
 
 
-def weighing(event: EventFrames, heard: NDArray[np.float64], *, excess: float, n_mics: int) -> tuple[float, float]:
-    """How much louder the event is in the sum than with plain weights, and the sum's complex degrees of freedom.
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """How the frames of one event add up.
+
+    louder : factor on the power of the event in the sum, over that with plain weights
+    dof : complex degrees of freedom of the event's part, in a bin
+    together : share of the weight in frames in which the event sounds
+    floor : share of the weight that all frames have alike, whatever they hold
+    """
+
+    louder: float
+    dof: float
+    together: float
+    floor: float
+
+
+def weighing(event: EventFrames, heard: NDArray[np.float64], *, excess: float, n_mics: int) -> Weighed:
+    """Weigh the frames of an event as `event_correlations` does on average.
 
     Parameters
     ----------
@@ -62,16 +80,17 @@ def weighing(event: EventFrames, heard: NDArray[np.float64], *, excess: float, n
     excess : float
         Power of a hiss that always sounds over that of the noise, in the band, mean over the microphones.
     n_mics : int
-
-    Returns
-    -------
-    tuple of float
-        The degrees of freedom are for bins that are taken for independent.
     """
-    weights = _seen(excess * heard, _spread(event.frames, n_mics))
-    weights = weights / (1.0 + weights) + LEAST_WEIGHT
+    standing = _seen(excess * heard, _spread(event.frames, n_mics))
+    weights = standing / (1.0 + standing) + LEAST_WEIGHT
+    floor = LEAST_WEIGHT * len(weights) / weights.sum()
     weights /= weights.sum()
-    return float(weights @ heard / (event.plain @ heard)), _dof(weights * (1.0 + excess * heard), event.frames)
+    return Weighed(
+        louder=float(weights @ heard / (event.plain @ heard)),
+        dof=_dof(weights * heard, event.frames),
+        together=float(weights @ event.shares[:, 0]),
+        floor=float(floor),
+    )
 
 
 def _share_on(n: int, starts: NDArray[np.intp], lags: NDArray[np.integer], duration: int) -> NDArray[np.float64]:
@@ -101,4 +120,4 @@ def _dof(power: NDArray[np.float64], frames: Frames) -> float:
     apart = np.abs(np.subtract.outer(np.arange(len(power)), np.arange(len(power)))) * frames.hop
     overlap = np.correlate(window, window, "full")[frames.n - 1 :] / (window**2).sum()
     alike = np.where(apart < frames.n, overlap[np.minimum(apart, frames.n - 1)], 0.0) ** 2
-    return float(power.sum() ** 2 / (power @ alike @ power) / BIN_OVERLAP)
+    return float(power.sum() ** 2 / (power @ alike @ power))

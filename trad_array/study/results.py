@@ -26,6 +26,7 @@ from trad_array.study.tasks import (
     ChainCounts,
     Task,
     TaskResult,
+    compared,
     conditions_of,
     detection_conditions,
     detection_sounds,
@@ -131,30 +132,30 @@ def _shard_path(folder: Path, digest: str) -> Path:
 
 def table_of(study: Study, tasks: Sequence[Task], results: Mapping[str, TaskResult]) -> Table:
     """The table of a study; `results` by digest must hold every task."""
-    found: dict[tuple[str, str, Condition, str], list[Any]] = {}
+    found: dict[tuple[str, str, str, Condition, str], list[Any]] = {}
     for task in sorted(tasks, key=lambda task: task.first):
-        key = (task.part, task.choice.name, task.condition, task.sound)
+        key = (task.part, task.engine, task.choice.name, task.condition, task.sound)
         found.setdefault(key, []).append(results[task.digest].counts)
     rows: list[_Row] = []
-    for choice in study.choices:
-        for condition in conditions_of(study, choice):
-            parts = found.get((LOCALIZATION, choice.name, condition, HISS), [])
-            rows += _cell_rows(study, _about(study, LOCALIZATION, choice, condition, HISS), parts)
+    localized = [(study.engine, c, condition) for c in study.choices for condition in conditions_of(study, c)]
+    for engine, choice, condition in [*localized, *(("time", *pair) for pair in compared(study))]:
+        parts = found.get((LOCALIZATION, engine, choice.name, condition, HISS), [])
+        rows += _cell_rows(study, _about(study, LOCALIZATION, engine, choice, condition, HISS), parts)
     for choice in study.choices:
         for condition in detection_conditions(study):
             for sound, _ in detection_sounds(study):
-                parts = found.get((DETECTION, choice.name, condition, sound), [])
-                rows.append(_chain_row(_about(study, DETECTION, choice, condition, sound), parts))
+                parts = found.get((DETECTION, "time", choice.name, condition, sound), [])
+                rows.append(_chain_row(_about(study, DETECTION, "time", choice, condition, sound), parts))
     return Table({name: _column(name, [row.get(name) for row in rows]) for name in COLUMNS})
 
 
-def _about(study: Study, measure: str, choice: Choice, condition: Condition, sound: str) -> _Row:
+def _about(study: Study, measure: str, engine: str, choice: Choice, condition: Condition, sound: str) -> _Row:
     """What a row is about."""
     names = [study.points.names[k] for k in choice.points]
     return {
         "study": study.name,
         "measure": measure,
-        "engine": study.engine if measure == LOCALIZATION else "time",
+        "engine": engine,
         "layout": choice.name,
         "mics": ";".join(names),
         "n_mics": len(names),
@@ -237,6 +238,14 @@ def write_results(folder: Path, table: Table, *, as_csv: bool = False) -> Path:
     return folder / name
 
 
+def table_path(folder: Path) -> Path:
+    """The table of a run folder; raises `StoreError` if there is none."""
+    found = next((f for f in (folder / PARQUET, folder / CSV) if f.is_file()), None)
+    if found is None:
+        raise StoreError(f"{folder}: expected the results of a study ({PARQUET} or {CSV}), found none")
+    return found
+
+
 def read_results(path: Path) -> Table:
     """The table of a run folder, or of a Parquet or CSV file.
 
@@ -249,9 +258,9 @@ def read_results(path: Path) -> Table:
     MissingExtra
         If it is Parquet and pyarrow is not installed.
     """
-    found = next((f for f in (path / PARQUET, path / CSV) if f.is_file()), None) if path.is_dir() else path
-    if found is None or not found.is_file():
-        raise StoreError(f"{path}: expected the results of a study ({PARQUET} or {CSV}), found none")
+    found = table_path(path) if path.is_dir() else path
+    if not found.is_file():
+        raise StoreError(f"{path}: expected the results of a study, found no such file")
     rows = _parquet_columns(found) if found.suffix == ".parquet" else _csv_columns(found)
     missing = [name for name in COLUMNS if name not in rows]
     if missing:

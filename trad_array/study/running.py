@@ -66,6 +66,7 @@ def run(
     cache: Path,
     workers: int | None = None,
     scheduler: str | None = None,
+    executor: Executor | None = None,
     as_csv: bool = False,
     progress: Tell | None = None,
 ) -> Table:
@@ -77,6 +78,7 @@ def run(
     cache : folder of room responses, shared between studies
     workers : processes; None for as many as there are cores
     scheduler : address of a Dask scheduler, instead of processes
+    executor : who computes, instead of what `workers` and `scheduler` stand for
     as_csv : the table as CSV instead of Parquet
     progress : told before and after each step
 
@@ -96,14 +98,16 @@ def run(
     with take_lock(folder / _LOCK, who="study"):
         _write_study(folder, study, tasks)
         results = {task.digest: found for task in tasks if (found := read_shard(folder, task.digest)) is not None}
+        kept = len(results)
         missing = list({task.digest: task for task in tasks if task.digest not in results}.values())
         if missing:
-            executor = executor_for(workers=workers, scheduler=scheduler, tasks=len(missing))
+            executor = executor or executor_for(workers=workers, scheduler=scheduler, tasks=len(missing))
+            executor.require()
             world = _opened(study, cache, missing, workers=workers, tell=tell)
-            for found in _computed(study, executor, world, missing, kept=len(results), tell=tell):
+            for found in _computed(study, executor, world, missing, kept=kept, tell=tell):
                 write_shard(folder, found)
                 results[found.digest] = found
-        tell(Progress("table", len(results), len(results)))
+        tell(Progress("table", len(results), len(results), kept))
         table = table_of(study, tasks, results)
         write_results(folder, table, as_csv=as_csv)
     return table
@@ -173,24 +177,28 @@ def _computed(
     study: Study, executor: Executor, world: "World", tasks: Sequence[Task], *, kept: int, tell: Tell
 ) -> Iterator[TaskResult]:
     """What each missing shard found, and how long the rest will take."""
-    cost = {task.digest: _cost(study, task) for task in tasks}
+    cost = {task.digest: _cost(task) for task in tasks}
     words = {task.digest: task.words for task in tasks}
-    total, done, began = sum(cost.values()), 0.0, time.monotonic()
+    left, warm, began = sum(cost.values()), 0.0, 0.0
     tell(Progress("events", kept, kept + len(tasks), kept=kept))
     with closing(executor.results(world, tasks)) as results:
         for count, found in enumerate(results, start=kept + 1):
             yield found
-            done += cost[found.digest]
-            left_s = (time.monotonic() - began) * (total - done) / done
+            left -= cost[found.digest]
+            left_s = None
+            if warm:
+                left_s = (time.monotonic() - began) * left / (warm - left)
+            else:
+                # Workers start and kernels are compiled until the first shard is there: the pace is taken from then on.
+                warm, began = left, time.monotonic()
             tell(Progress("events", count, kept + len(tasks), kept, left_s, words[found.digest]))
 
 
-def _cost(study: Study, task: Task) -> float:
-    """How long a shard takes beside others."""
-    each = (
-        _COST_MS["detection"] if task.part == DETECTION else _COST_MS[study.engine] * len(task.choice.points) ** 2 / 16
-    )
-    return each * task.n
+def _cost(task: Task) -> float:
+    """How long a shard takes beside others; the work of localization grows with the pairs of microphones."""
+    if task.part == DETECTION:
+        return _COST_MS["detection"] * task.n
+    return _COST_MS[task.engine] * task.n * len(task.choice.points) ** 2 / 16
 
 
 def _write_study(folder: Path, study: Study, tasks: Sequence[Task]) -> None:

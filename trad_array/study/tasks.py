@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from trad_array.errors import ConfigError
 from trad_array.study.acoustics import VERSION as ROOMS
+from trad_array.study.agreement import sample
 from trad_array.study.as_json import digest_of, to_json
 from trad_array.study.elsewhere import negative_places
 from trad_array.study.noise import VERSION as NOISE
@@ -31,8 +32,8 @@ ENGINES = {"spectral": "trad_array.study.spectral_engine", "time": "trad_array.s
 CHAIN = "trad_array.study.detection"
 # Raised when shards get another content.
 _FORMAT = 1
-# Events of a shard of detection: a second or a few of work.
-_DETECTION_SHARD = 25
+# Events of a shard of detection, and of one in which the engines are compared: some seconds of work.
+_DETECTION_SHARD, _COMPARED_SHARD = 25, 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,14 @@ class Task:
     """One shard: events number `first` to `first + n - 1` of one layout under one condition.
 
     part : "localization" or "detection"
+    engine : "spectral" or "time", for localization; detection is always heard, "time"
     condition : its `dead` says which microphone of the choice is lost
     sound : "hiss", "vent" or a negative kind
     digest : of all that the result depends on
     """
 
     part: str
+    engine: str
     choice: Choice
     condition: Condition
     sound: str
@@ -56,10 +59,9 @@ class Task:
     @property
     def words(self) -> str:
         """Which shard, for a person."""
-        return (
-            f"{self.part} of {self.sound}, layout {self.choice.name}, RT60 {self.condition.rt60_s:g} s, "
-            f"{self.condition.snr_db:+g} dB, events {self.first} to {self.first + self.n - 1}"
-        )
+        place = f"layout {self.choice.name}, RT60 {self.condition.rt60_s:g} s, {self.condition.snr_db:+g} dB"
+        events = f"events {self.first} to {self.first + self.n - 1}"
+        return f"{self.part} of {self.sound} ({self.engine}), {place}, {events}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +110,14 @@ def tasks_of(study: Study) -> tuple[Task, ...]:
     """Every shard of a study, in an order in which neighbours share a room and a layout.
 
     The loss of each microphone is tried for localization alone, where at least two are left.
+
+    Raises
+    ------
+    ConfigError
+        If the study has no layouts or no conditions, or no such engine.
     """
+    if not study.choices or not study.conditions:
+        raise ConfigError(f"{study.name}: expected layouts and conditions to compute, found none")
     basis = _site_basis(study)
     found = [*_localization(study, basis), *_detection(study, basis)]
     order = {choice.name: k for k, choice in enumerate(study.choices)}
@@ -150,7 +159,7 @@ def run_task(world: "World", task: Task) -> TaskResult:
 
         counts = detected(world, task.choice, task.condition, kind=task.sound, first=task.first, n=task.n)
         return TaskResult(task.digest, counts)
-    engine = importlib.import_module(ENGINES[world.study.engine])
+    engine = importlib.import_module(ENGINES[task.engine])
     answers = engine.localized(world, task.choice, task.condition, first=task.first, n=task.n)
     return TaskResult(task.digest, _by_cell(world.study, answers.cell, answers.named))
 
@@ -168,32 +177,39 @@ def _by_cell(study: Study, cell: NDArray[np.intp], named: NDArray[np.intp]) -> C
     )
 
 
+def compared(study: Study) -> tuple[tuple[Choice, Condition], ...]:
+    """Where the spectral engine of a study is held against the time engine: that one is run there too."""
+    return sample(study) if study.engine == "spectral" and study.agreement_events else ()
+
+
 def _localization(study: Study, basis: dict[str, Any]) -> Iterator[Task]:
     if study.engine not in ENGINES:
         raise ConfigError(f"engine: expected one of {', '.join(ENGINES)}, found {study.engine!r}")
-    basis = basis | {"engine": study.engine, "version": _version(ENGINES[study.engine])}
     for choice in study.choices:
         for condition in conditions_of(study, choice):
             for first, n in _cut(study.events, study.shard_events):
-                yield _task(study, basis, LOCALIZATION, choice, condition, HISS, first, n)
+                yield _task(study, basis, (LOCALIZATION, study.engine, choice, condition, HISS, first, n))
+    for choice, condition in compared(study):
+        for first, n in _cut(study.agreement_events, min(study.shard_events, _COMPARED_SHARD)):
+            yield _task(study, basis, (LOCALIZATION, "time", choice, condition, HISS, first, n))
 
 
 def _detection(study: Study, basis: dict[str, Any]) -> Iterator[Task]:
     sounds = tuple(detection_sounds(study))
-    if not sounds:
-        return
-    basis = basis | {"engine": "chain", "version": _version(CHAIN)}
     for choice in study.choices:
-        for condition in detection_conditions(study):
+        for condition in detection_conditions(study) if sounds else ():
             for sound, events in sounds:
                 for first, n in _cut(events, _DETECTION_SHARD):
-                    yield _task(study, basis, DETECTION, choice, condition, sound, first, n)
+                    yield _task(study, basis, (DETECTION, "time", choice, condition, sound, first, n))
 
 
-def _task(
-    study: Study, basis: dict[str, Any], part: str, choice: Choice, condition: Condition, sound: str, first: int, n: int
-) -> Task:
+def _task(study: Study, basis: dict[str, Any], what: tuple[str, str, Choice, Condition, str, int, int]) -> Task:
+    """A shard with its digest."""
+    part, engine, choice, condition, sound, first, n = what
+    module = CHAIN if part == DETECTION else ENGINES[engine]
     own: dict[str, Any] = {
+        "part": part,
+        "engine": [engine, _version(module)],
         "mics": _mics(study, choice),
         "condition": to_json(condition),
         "sound": sound,
@@ -201,7 +217,7 @@ def _task(
     }
     if part == DETECTION and sound != VENT:
         own["places"] = to_json(negative_places(study, sound))
-    return Task(part, choice, condition, sound, first, n, digest_of(basis | own))
+    return Task(*what, digest_of(basis | own))
 
 
 def _site_basis(study: Study) -> dict[str, Any]:
@@ -249,4 +265,4 @@ def _cut(events: int, shard: int) -> Iterator[tuple[int, int]]:
 
 def _version(module: str) -> int:
     """Version of what an engine computes."""
-    return int(getattr(importlib.import_module(module), "VERSION", 1))
+    return int(importlib.import_module(module).VERSION)
