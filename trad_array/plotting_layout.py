@@ -120,7 +120,7 @@ def pack_map(layout: Layout, worst: Rivals | None, ax: "Axes", *, packs: NDArray
         text = layout.pack_names[pack] + ("" if p < LOWEST else f"  {share(p)}")
         ink = "white" if p > 0.08 else "black"
         ax.text(corner[0] + long / 2, corner[1] + tall / 2, text, ha="center", va="center", fontsize=7, color=ink)
-    _mark_mics_from_the_side(layout, ax, packs)
+    mark_mics_from_the_side(layout, ax, packs)
     ax.set_aspect("equal")
     ax.margins(0.03, 0.1)
     ax.set_xlabel("x, m (microphones: filled before the packs, hollow behind them)")
@@ -162,7 +162,7 @@ def share(p: float, *, unit: str = " %") -> str:
     return f"{100 * p:.0f}{unit}" if p >= 0.0095 else f"{100 * p:.1g}{unit}"
 
 
-def _mark_mics_from_the_side(layout: Layout, ax: "Axes", packs: NDArray[np.intp]) -> None:
+def mark_mics_from_the_side(layout: Layout, ax: "Axes", packs: NDArray[np.intp]) -> None:
     """Those microphones that are nearer to these packs than to others."""
     nearest = np.linalg.norm(layout.mics[:, None] - layout.cells, axis=-1).argmin(axis=1)
     middle = float(layout.cells[np.isin(layout.cell_packs, packs), 1].mean())

@@ -7,7 +7,7 @@ import pytest
 
 from trad_array.errors import ConfigError, MissingExtra
 from trad_array.simulation import measure_rt60, room_responses
-from trad_array.simulation.rooms import TRANSITION_S
+from trad_array.simulation.rooms import FADE_S, TRANSITION_S, early_response, reflections, walls_for
 from trad_array_geometry import LayoutError, load_layout, mic_pairs, pair_delays
 
 FS = 16_000
@@ -124,6 +124,22 @@ def test_same_seed_same_room_and_other_seed_other_tail():
     assert not np.array_equal(first, other)
     early = int(0.019 * FS)
     assert np.array_equal(first[..., :early], other[..., :early])
+
+
+@pytest.mark.parametrize("rt60_s", [0.0, 0.3])
+def test_early_responses_of_one_list_of_reflections_begin_as_those_of_the_room(rt60_s):
+    box = BOXES["room"]
+    sources = points(box, [(0.3, 0.3, 0.6), (0.5, 0.45, 0.4)])
+    mics = points(box, [[0.40, 0.35, 0.42], [0.60, 0.65, 0.55]])
+    rng = np.random.default_rng(0)
+    whole = room_responses(box, sources, mics, rt60_s=rt60_s, fs=FS, speed_of_sound=C, rng=rng).impulse
+    walls = walls_for(box, rt60_s, speed_of_sound=C)
+    lists = reflections(box, sources, walls, speed_of_sound=C)
+    n = min(int((TRANSITION_S - FADE_S) * FS), whole.shape[-1])
+    for source, (at, mirrored) in enumerate(zip(sources, lists, strict=True)):
+        for mic, place in enumerate(mics):
+            early = early_response(at, mirrored, place, fs=FS, speed_of_sound=C)
+            assert np.abs(early[:n] - whole[source, mic, :n]).max() < 1e-4 * np.abs(whole[source, mic]).max()
 
 
 def test_nothing_global_is_touched():

@@ -1,6 +1,7 @@
 """The response bank: what a response is, that it does not depend on its company, and what happens to files."""
 
 import multiprocessing
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -203,6 +204,16 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(
     assert "\n" not in str(trouble.value)
     assert len(list(folder.iterdir())) == 1
     assert len(everything(opened(small_site, small_points, tmp_path))[0]) == 6
+
+
+def test_half_written_files_of_killed_processes_are_swept_up(small_site, small_points, tmp_path):
+    folder = opened(small_site, small_points, tmp_path).folder
+    old, new = folder / "1_2_3.npy.abc.part", folder / "1_2_4.npy.def.part"
+    for part in (old, new):
+        part.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    opened(small_site, small_points, tmp_path)
+    assert (old.exists(), new.exists()) == (False, True)
 
 
 def test_a_microphone_where_something_sounds_names_both(small_site, small_points, tmp_path, points_at):

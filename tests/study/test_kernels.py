@@ -6,7 +6,7 @@ import pytest
 from trad_array.localization.event_correlations import _weighted
 from trad_array.study import kernels
 from trad_array.study.frame_weights import NEXT_BINS
-from trad_array.study.spectral_engine import few_columns, neighbours_alike
+from trad_array.study.spectral_engine import NEIGHBOURS_ALIKE, few_columns
 from trad_array.study.spectral_tables import _lower
 from trad_array_geometry import mic_pairs
 
@@ -61,44 +61,52 @@ def test_the_generator_makes_normals_that_know_nothing_of_each_other():
     assert (sums > 3).mean() == pytest.approx(0.0027, abs=0.003)
 
 
-@pytest.mark.parametrize("few", [True, False], ids=["columns", "Bartlett"])
-def test_neighbouring_bins_are_as_alike_as_sums_of_frames_are(few):
-    out = normals(states(2), 3000, neighbours_alike(few=few))
+def test_neighbouring_bins_are_as_alike_as_sums_of_frames_are():
+    out = normals(states(2), 3000, NEIGHBOURS_ALIKE)
     assert out.std() == pytest.approx(1.0, abs=0.004)
     for step, expected in zip((1, 2, 3), (*NEXT_BINS, 0.0), strict=True):
-        alike = np.mean(out[:, step:] * out[:, :-step])
-        assert (alike**2 if few else alike) == pytest.approx(expected, abs=0.006)
+        assert np.mean(out[:, step:] * out[:, :-step]) == pytest.approx(expected, abs=0.006)
 
 
-@pytest.mark.parametrize("dof", [2.4, 4.5, 9.0, 17.3])
-def test_drawn_matrices_have_the_mean_and_the_scatter_of_a_wishart_matrix(dof):
-    """Variance of a diagonal element is its mean squared over the degrees of freedom (Goodman, 1963)."""
-    matrix = hermitian(np.random.default_rng(3), n_bins=1)
-    signal = tuple(part[None] for part in _lower(np.repeat(matrix, N_BINS, axis=0)))
-    nothing = np.zeros_like(signal[0][0])
-    quiet = _lower(np.repeat(np.eye(N_MICS)[None].astype(complex), N_BINS, axis=0))
+@pytest.mark.parametrize("dof", [2.4, 6.5, 9.0, 17.3])
+@pytest.mark.parametrize("together", [1.0, 0.7])
+def test_drawn_sums_scatter_as_sums_of_columns_do(dof, together):
+    """Beside a sum that is really made: columns of hiss on columns of noise whose sum is given (James, 1964)."""
+    rng = np.random.default_rng(3)
+    hiss, noise = hermitian(rng, n_bins=1)[0], 0.4 * hermitian(rng, n_bins=1)[0]
+    drawn = np.concatenate([_drawn(hiss, noise, dof, together, states(seed)) for seed in range(60)])
+    weights = few_columns(dof, N_MICS) if dof < 2 * N_MICS + 1 else np.full(round(dof), 1 / round(dof))
+    plain = np.stack([_summed(hiss, noise, weights, together, rng) for _ in range(12_000)])
+    size = np.abs(hiss).max()
+    np.testing.assert_allclose(drawn.mean(axis=0), hiss + noise, atol=0.03 * size)
+    np.testing.assert_allclose(plain.mean(axis=0), hiss + noise, atol=0.03 * size)
+    np.testing.assert_allclose(drawn.var(axis=0), plain.var(axis=0), rtol=0.09, atol=0.004 * size**2)
+
+
+def _summed(hiss, noise, weights, together, rng) -> np.ndarray:
+    """Columns of hiss, the first of them on what is together of the noise; shape (n, n)."""
+    n = len(weights)
+    z = rng.standard_normal((N_MICS, n)) + 1j * rng.standard_normal((N_MICS, n))
+    columns = np.linalg.cholesky(hiss) @ z * np.sqrt(0.5 * np.asarray(weights, dtype=float))
+    # The noise has as many columns as microphones; which orthogonal ones, nobody can tell from its sum.
+    quiet = np.zeros((N_MICS, max(n, N_MICS)), dtype=complex)
+    quiet[:, :N_MICS] = np.sqrt(together) * np.linalg.cholesky(noise)
+    quiet[:, :n] += columns
+    return quiet @ quiet.conj().T + (1 - together) * noise
+
+
+def _drawn(hiss, noise, dof, together, state) -> np.ndarray:
+    """Matrices (n_bins, n, n), every bin by itself."""
     columns = few_columns(dof, N_MICS)
-    drawn = [_drawn(signal, nothing, quiet, columns, dof, states(seed)) for seed in range(60)]
-    found = np.concatenate(drawn)
-    mean = found.mean(axis=0)
-    np.testing.assert_allclose(mean, matrix[0], atol=0.02 * np.abs(matrix).max())
-    relative = np.einsum("kii->ki", found).real / np.einsum("ii->i", matrix[0]).real
-    np.testing.assert_allclose(relative.var(axis=0), 1.0 / dof, rtol=0.06)
-
-
-def _drawn(signal, nothing, quiet, columns, dof, state) -> np.ndarray:
-    """Matrices (n_bins, n, n) by the parts that `sample_phases` is made of."""
-    re, im = signal[0][0].copy(), signal[1][0].copy()
-    kernels.cholesky(re, im, N_MICS)
-    out_re, out_im = np.empty_like(re), np.empty_like(re)
-    normal = normals(state, 2 * N_MICS * len(columns) if len(columns) else N_MICS**2)
-    if len(columns):
-        kernels.from_columns(re, im, normal, columns, N_MICS, out_re, out_im)
-    else:
-        t_re, t_im, g_re, g_im = (np.empty_like(re) for _ in range(4))
-        kernels.bartlett(normal, dof, N_MICS, t_re, t_im)
-        kernels.lower_product(re, im, t_re, t_im, N_MICS, g_re, g_im)
-        kernels.squared(g_re, g_im, N_MICS, 1.0 / dof, out_re, out_im)
+    rest = max(len(columns) - N_MICS, 0)
+    roots, quiet, quiet_roots = (
+        _lower(np.repeat(matrix[None], N_BINS, axis=0))
+        for matrix in (np.linalg.cholesky(hiss), noise, np.linalg.cholesky(noise))
+    )
+    out_re, out_im = np.empty_like(roots[0]), np.empty_like(roots[0])
+    normal = normals(state, 2 * N_MICS * (N_MICS + rest) if len(columns) else 3 * N_MICS**2)
+    loud = np.ones(N_BINS, np.float32)
+    kernels.drawn_sum(*roots, loud, *quiet, *quiet_roots, normal, columns, dof, together, N_MICS, out_re, out_im)
     return whole(out_re, out_im)
 
 
@@ -122,26 +130,29 @@ def test_phases_are_weighed_as_the_localizer_does():
 def test_a_block_of_events_is_the_same_wherever_it_is_cut():
     """The generators pass over the events that come before."""
     rng = np.random.default_rng(6)
-    signal = tuple(np.stack([part] * 2) for part in _lower(hermitian(rng)))
-    noise, back = _lower(hermitian(rng)), tuple(part[None] for part in _lower(hermitian(rng)))
+    roots = tuple(np.stack([part] * 2) for part in _lower(np.linalg.cholesky(hermitian(rng))))
+    matrices = (hermitian(rng), np.linalg.cholesky(hermitian(rng)), hermitian(rng))
+    noise, noise_roots, back = (tuple(part[None] for part in _lower(m)) for m in matrices)
     rows, zeros = np.array([0, 1, 1, 0]), np.zeros(4, dtype=np.intp)
     density, dofs, columns = (
         np.ones((1, N_BINS), np.float32),
-        np.array([8.0, 9.0], np.float32),
-        few_columns(9.0, N_MICS),
+        np.array([9.5, 11.0], np.float32),
+        few_columns(11.0, N_MICS),
     )
     whole_block, tail = (np.empty((k, N_MICS * (N_MICS - 1), N_BINS), np.float32) for k in (4, 3))
     for skip, out in ((0, whole_block), (1, tail)):
         used = slice(skip, 4)
         kernels.sample_phases(
-            *signal,
+            *roots,
             rows[used],
             density,
             zeros[used],
             *noise,
+            *noise_roots,
             *back,
             zeros[used],
             dofs,
+            np.ones(2, np.float32),
             states(9),
             skip,
             columns,

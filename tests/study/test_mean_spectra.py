@@ -57,7 +57,7 @@ def test_signal_spectra_are_what_frames_of_an_event_add_up_to(echoes):
     white, heard = signal_spectra(echoes, event.lag_weights, FRAMES), event.heard(echoes)
     flat = signal_spectra(echoes, np.ones(DURATION + AFTER), FRAMES)
     excess = float((diagonal(flat).mean(axis=0) / noise_power).mean())
-    share, _ = weighing(event, heard, excess=excess, n_mics=2)
+    share = weighing(event, heard, excess=excess, n_mics=2).louder
     found = total / n - noise_power[0] * np.eye(2)
     for i, j in ((0, 0), (1, 1), (0, 1)):
         scale = np.vdot(white[:, i, j], found[:, i, j]).real / np.vdot(white[:, i, j], white[:, i, j]).real
@@ -86,7 +86,7 @@ def test_neighbouring_bins_are_as_alike_as_a_window_makes_them():
 def test_degrees_of_freedom_are_those_of_steered_noise(duration, rng):
     """The mean over bins of a cross-spectrum of noise scatters as if so many independent frames were in every bin."""
     event = event_frames(FRAMES, duration=duration, after=AFTER)
-    _, dof = weighing(event, event.shares[:, 0], excess=1e-6, n_mics=2)
+    dof = weighing(event, np.ones(len(event.plain)), excess=1e-6, n_mics=2).dof
     length, n = 3 * FRAMES.n // 4 + duration + AFTER, 600
     noise = rng.standard_normal((n, 2, length)).astype(np.float32)
     means = [

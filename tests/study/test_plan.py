@@ -8,6 +8,8 @@ import pytest
 from trad_array.errors import StoreError
 from trad_array.study.plan import measured_response_s, plan, require_disk
 from trad_array.study.records import FANS, Condition, DetectionPart
+from trad_array.study.results import SHARDS, write_shard
+from trad_array.study.tasks import CellCounts, TaskResult, tasks_of
 from trad_array.study.world import World
 
 
@@ -22,6 +24,16 @@ def test_counts_follow_from_the_study(small_study, tmp_path):
     part = DetectionPart(events=4, negatives=("door", "rain"), negative_events=3)
     assert planned.sounds == planned.detection_s == 0
     assert plan(replace(study, detection=part), tmp_path).sounds == 2 * 3 * (4 + 2 * 3)
+
+
+def test_shards_that_the_run_folder_has_are_not_computed_again(small_study, tmp_path):
+    study = replace(small_study, events=300, shard_events=100)
+    first, *others = tasks_of(study)
+    (tmp_path / SHARDS).mkdir()
+    write_shard(tmp_path, TaskResult(first.digest, CellCounts(np.full(3, 33), np.full(3, 20), np.zeros(3))))
+    planned = plan(study, tmp_path / "cache", folder=tmp_path)
+    assert (planned.shards, planned.shards_kept) == (1 + len(others), 1)
+    assert planned.events == sum(task.n for task in others) == 500
 
 
 def test_what_is_in_the_cache_is_not_made_again(small_study, tmp_path):

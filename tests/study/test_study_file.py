@@ -173,6 +173,13 @@ def test_the_example_compares_four_ways_to_hear_one_pack():
     assert len(study.conditions) == 12
 
 
+def test_the_example_of_the_guide_can_be_read(study_at):
+    page = (Path(__file__).parents[2] / "docs" / "study-files.md").read_text()
+    study = read_study(study_at(page.partition("```toml\n")[2].partition("```")[0]))
+    assert len(study.choices) == 1 + 15
+    assert len(study.conditions) == 2 * 2 * 3 * 2
+
+
 BOX = '[[site.boxes]]\nname = "rack"\nmin_m = [{0}, 0.5, 0]\nmax_m = [{1}, 1.5, 2.5]\n'
 ONE = '[[candidates.positions]]\nname = "{0}"\nposition_m = {1}\n'
 ZONE = '[[candidates.zones]]\nname = "wall"\nmin_m = {0}\nmax_m = {1}\nstep_m = {2}\n'
@@ -246,6 +253,10 @@ ZONE = '[[candidates.zones]]\nname = "wall"\nmin_m = {0}\nmax_m = {1}\nstep_m = 
         (HEAD + "[candidates]\n" + POSITIONS, "study.toml: candidates.mics: missing, expected a whole number"),
         (HEAD + "[candidates]\nmics = 17\n" + POSITIONS, "study.toml: candidates.mics: expected 2 to 16, found 17"),
         (HEAD + "[candidates]\nmics = 5\n" + POSITIONS, "candidates.mics: expected at most as many as there are"),
+        (
+            'schema = 1\n[site]\nlayout = "container"\n[candidates]\nmics = 4\n' + POSITIONS,
+            'found 48 in "container"; where no layout is named, the site\'s own is the reference',
+        ),
         (HEAD + LAYOUTS + "mics = 4\n", "study.toml: candidates.mics: expected [[candidates.positions]] or"),
         (
             HEAD + "[candidates]\nmics = 4\n" + ZONE.format([1, 0, 1], [5, 0, 2], 0.5),

@@ -92,3 +92,9 @@ def test_a_fan_state_of_its_own_and_another_level_are_other_noise(small_study, s
     louder = World(replace(small_study, site=replace(small_study.site, noise_dbfs=-40.0)), small_cache)
     assert level_db(world.noise(0.2, slow)[:4]) == pytest.approx(-51.0, abs=0.01)
     assert level_db(louder.noise(0.2, slow)[:4]) == pytest.approx(-46.0, abs=0.01)
+
+
+def test_a_room_without_walls_has_noise_as_well(small_study, small_cache):
+    noise = World(small_study, small_cache).noise(0.0, FANS["normal"])
+    assert np.isfinite(noise).all()
+    assert level_db(noise[:4]) == pytest.approx(small_study.site.noise_dbfs, abs=0.01)

@@ -6,7 +6,10 @@ is in the bank, in however many processes it was made: its late tail is drawn fr
 study's seed and the places of source and microphone.
 """
 
+import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +24,7 @@ from trad_array.simulation.rooms import direct_sound, measure_rt60, reflections
 from trad_array.study.acoustics import FS, VERSION, Acoustics, make_responses, microns
 from trad_array.study.calibrated import calibrated_rt60
 from trad_array.study.digests import digest
-from trad_array.study.files import whole_files
+from trad_array.study.files import sweep, whole_files
 from trad_array.study.losses import crossed, loss_filter
 from trad_array.study.records import Box, Points, Site
 from trad_array.study.sources import Sources, require_clear, sources_of
@@ -157,6 +160,7 @@ def open_bank(
     room = Acoustics(box, aim_s, seed, FS, speed)
     folder = folder_of(room, sources, cache)
     positions_m = np.round(points.positions_m, 6)
+    sweep(folder)
     missing = missing_points(folder, positions_m, n_sources=len(sources.names), n=room.n)
     _make(room, sources.positions_m, positions_m[missing], folder, workers=workers, batch=batch, progress=progress)
     return Bank(
@@ -224,10 +228,9 @@ def _make(
         return
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
 
     pool = ProcessPoolExecutor(
-        min(workers, len(batches)), mp_context=get_context("spawn"), initializer=_leave_interrupts
+        min(workers, len(batches)), mp_context=multiprocessing.get_context("spawn"), initializer=_begin_worker
     )
     try:
         jobs = {pool.submit(make_files, room, sources, some, folder): len(some) for some in batches}
@@ -242,9 +245,17 @@ def _make(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _leave_interrupts() -> None:
-    """Ctrl-C is for the process that started this one, which lets a batch be finished."""
+def _begin_worker() -> None:
+    """Ctrl-C is for the process that started this one, which lets a batch be finished; with it, this one ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def make_files(room: Acoustics, sources: NDArray[np.float64], mics: NDArray[np.float64], folder: Path) -> None:

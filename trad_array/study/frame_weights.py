@@ -15,7 +15,7 @@ from trad_array.localization.event_correlations import LEAST_WEIGHT, event_lead
 from trad_array.study.pair_spectra import Frames
 
 # How alike the sums over frames are in a bin, the next and the one after: squared ambiguity function of a Hann window,
-# summed over frames a quarter of it apart, relative to that at no distance. tests/study/test_mean_spectra.py adds it up.
+# summed over frames a quarter of it apart, relative to that at no distance; a test adds it up.
 NEXT_BINS = (0.48980, 0.04842)
 # The power of a frame scatters as if there were so many times fewer bins.
 BIN_OVERLAP = 1.0 + 2.0 * sum(NEXT_BINS)
@@ -54,8 +54,24 @@ def event_frames(frames: Frames, *, duration: int, after: int) -> EventFrames:
     return EventFrames(frames, shares, shares[:, 0] / shares[:, 0].sum())
 
 
-def weighing(event: EventFrames, heard: NDArray[np.float64], *, excess: float, n_mics: int) -> tuple[float, float]:
-    """How much louder the event is in the sum than with plain weights, and the complex degrees of freedom of a bin.
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """How the frames of one event add up.
+
+    louder : factor on the power of the event in the sum, over that with plain weights
+    dof : complex degrees of freedom of the event's part, in a bin
+    together : share of the weight in frames in which the event sounds
+    floor : share of the weight that all frames have alike, whatever they hold
+    """
+
+    louder: float
+    dof: float
+    together: float
+    floor: float
+
+
+def weighing(event: EventFrames, heard: NDArray[np.float64], *, excess: float, n_mics: int) -> Weighed:
+    """Weigh the frames of an event as `event_correlations` does on average.
 
     Parameters
     ----------
@@ -65,10 +81,16 @@ def weighing(event: EventFrames, heard: NDArray[np.float64], *, excess: float, n
         Power of a hiss that always sounds over that of the noise, in the band, mean over the microphones.
     n_mics : int
     """
-    weights = _seen(excess * heard, _spread(event.frames, n_mics))
-    weights = weights / (1.0 + weights) + LEAST_WEIGHT
+    standing = _seen(excess * heard, _spread(event.frames, n_mics))
+    weights = standing / (1.0 + standing) + LEAST_WEIGHT
+    floor = LEAST_WEIGHT * len(weights) / weights.sum()
     weights /= weights.sum()
-    return float(weights @ heard / (event.plain @ heard)), _dof(weights * (1.0 + excess * heard), event.frames)
+    return Weighed(
+        louder=float(weights @ heard / (event.plain @ heard)),
+        dof=_dof(weights * heard, event.frames),
+        together=float(weights @ event.shares[:, 0]),
+        floor=float(floor),
+    )
 
 
 def _share_on(n: int, starts: NDArray[np.intp], lags: NDArray[np.integer], duration: int) -> NDArray[np.float64]:

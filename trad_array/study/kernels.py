@@ -87,14 +87,14 @@ def fill_normals(state: NDArray[np.uint64], alike: Floats, raw: Floats, out: Flo
 
 
 @jit
-def bartlett(normal: Floats, dof: float, n: int, re: Floats, im: Floats) -> None:
-    """Lower triangular T with T T^H a complex Wishart matrix of unit scale, from normals of shape (n * n, n_bins).
+def bartlett(normal: Floats, dof: float, n: int, scale: float, re: Floats, im: Floats) -> None:
+    """Lower triangular T with T T^H a complex Wishart matrix of that scale, from normals of shape (n * n, n_bins).
 
     Bartlett's decomposition: complex normals below the diagonal, roots of gamma variables on it, the latter by the
     cube of a normal (Wilson & Hilferty, PNAS 17, 1931). Needs more than n - 1 degrees of freedom.
     """
     n_bins = re.shape[1]
-    half = np.float32(math.sqrt(0.5))
+    half = np.float32(math.sqrt(0.5 * scale))
     used = 0
     for i in range(n):
         for j in range(i):
@@ -108,75 +108,45 @@ def bartlett(normal: Floats, dof: float, n: int, re: Floats, im: Floats) -> None
         ii = at(i, i)
         for f in range(n_bins):
             root = max(centre + spread * normal[used, f], np.float32(0.0))
-            re[ii, f] = math.sqrt(np.float32(shape) * root * root * root)
+            re[ii, f] = math.sqrt(np.float32(scale * shape) * root * root * root)
             im[ii, f] = np.float32(0.0)
         used += 1
 
 
 @jit
-def lower_product(a_re: Floats, a_im: Floats, b_re: Floats, b_im: Floats, n: int, re: Floats, im: Floats) -> None:
-    """Product of two lower triangles, (n_lower, n_bins) each."""
+def add_product(
+    a_re: Floats, a_im: Floats, z_re: Floats, z_im: Floats, n: int, lower: bool, re: Floats, im: Floats
+) -> None:
+    """Add a lower triangle times a matrix; (n_lower, n_bins), and z and the sum (n * n_columns, n_bins), row by row.
+
+    lower : whether z is a lower triangle as well, stored as (n_lower, n_bins), and the sum too
+    """
     n_bins = re.shape[1]
+    columns = n if lower else len(z_re) // n
     for i in range(n):
-        for j in range(i + 1):
-            ij = at(i, j)
-            for f in range(n_bins):
-                re[ij, f] = np.float32(0.0)
-                im[ij, f] = np.float32(0.0)
-            for k in range(j, i + 1):
-                ik, kj = at(i, k), at(k, j)
+        for j in range(i + 1 if lower else columns):
+            ij = at(i, j) if lower else i * columns + j
+            for k in range(j if lower else 0, i + 1):
+                ik, kj = at(i, k), at(k, j) if lower else k * columns + j
                 for f in range(n_bins):
-                    re[ij, f] += a_re[ik, f] * b_re[kj, f] - a_im[ik, f] * b_im[kj, f]
-                    im[ij, f] += a_re[ik, f] * b_im[kj, f] + a_im[ik, f] * b_re[kj, f]
+                    re[ij, f] += a_re[ik, f] * z_re[kj, f] - a_im[ik, f] * z_im[kj, f]
+                    im[ij, f] += a_re[ik, f] * z_im[kj, f] + a_im[ik, f] * z_re[kj, f]
 
 
 @jit
-def squared(g_re: Floats, g_im: Floats, n: int, scale: float, re: Floats, im: Floats) -> None:
-    """G G^H times a scale, lower triangle, for a lower triangular G."""
+def add_square(g_re: Floats, g_im: Floats, n: int, lower: bool, re: Floats, im: Floats) -> None:
+    """Add G G^H, lower triangle; G as the sum of `add_product`."""
     n_bins = re.shape[1]
-    factor = np.float32(scale)
+    columns = n if lower else len(g_re) // n
     for i in range(n):
         for j in range(i + 1):
             ij = at(i, j)
-            for f in range(n_bins):
-                re[ij, f] = np.float32(0.0)
-                im[ij, f] = np.float32(0.0)
-            for k in range(j + 1):
-                ik, jk = at(i, k), at(j, k)
+            for k in range(j + 1 if lower else columns):
+                ik = at(i, k) if lower else i * columns + k
+                jk = at(j, k) if lower else j * columns + k
                 for f in range(n_bins):
                     re[ij, f] += g_re[ik, f] * g_re[jk, f] + g_im[ik, f] * g_im[jk, f]
                     im[ij, f] += g_im[ik, f] * g_re[jk, f] - g_re[ik, f] * g_im[jk, f]
-            for f in range(n_bins):
-                re[ij, f] *= factor
-                im[ij, f] *= factor
-
-
-@jit
-def from_columns(l_re: Floats, l_im: Floats, normal: Floats, weights: Floats, n: int, re: Floats, im: Floats) -> None:
-    """Sum of weighted x x^H with x = L z, for few degrees of freedom; normals of shape (2 * n_columns * n, n_bins)."""
-    n_bins = re.shape[1]
-    x_re, x_im = np.empty((n, n_bins), np.float32), np.empty((n, n_bins), np.float32)
-    re[:], im[:] = np.float32(0.0), np.float32(0.0)
-    for column in range(len(weights)):
-        # Half of the variance in either part.
-        scale = np.float32(0.5) * weights[column]
-        used = 2 * n * column
-        for i in range(n):
-            for f in range(n_bins):
-                x_re[i, f] = np.float32(0.0)
-                x_im[i, f] = np.float32(0.0)
-            for k in range(i + 1):
-                ik = at(i, k)
-                for f in range(n_bins):
-                    z_re, z_im = normal[used + 2 * k, f], normal[used + 2 * k + 1, f]
-                    x_re[i, f] += l_re[ik, f] * z_re - l_im[ik, f] * z_im
-                    x_im[i, f] += l_re[ik, f] * z_im + l_im[ik, f] * z_re
-        for i in range(n):
-            for j in range(i + 1):
-                ij = at(i, j)
-                for f in range(n_bins):
-                    re[ij, f] += scale * (x_re[i, f] * x_re[j, f] + x_im[i, f] * x_im[j, f])
-                    im[ij, f] += scale * (x_im[i, f] * x_re[j, f] - x_re[i, f] * x_im[j, f])
 
 
 @jit
@@ -215,52 +185,137 @@ def weighted_phase(re: Floats, im: Floats, back_re: Floats, back_im: Floats, n: 
 
 
 @jit
+def drawn_sum(
+    root_re: Floats,
+    root_im: Floats,
+    loud: Floats,
+    noise_re: Floats,
+    noise_im: Floats,
+    noise_root_re: Floats,
+    noise_root_im: Floats,
+    normal: Floats,
+    weights: Floats,
+    dof: float,
+    together: float,
+    n: int,
+    re: Floats,
+    im: Floats,
+) -> None:
+    """A draw of the sum over frames of an event in noise, given what the noise alone adds up to; lower triangle.
+
+    Of the columns of the hiss, n meet the noise (whose sum has n columns, its Cholesky factor) and the rest do not: a
+    noncentral complex Wishart matrix.
+
+    root_* : (n_lower, n_bins), Cholesky factor of the mean of white sound; loud : (n_bins,), factor on its amplitude
+    noise_*, noise_root_* : (n_lower, n_bins), sum of the noise and its Cholesky factor
+    normal : (2 * n * (n + n_rest) or 2 * n * n + n * n, n_bins); weights : (n + n_rest,), of the columns, or none for
+        n columns of weight 1 / dof and the rest by Bartlett
+    together : share of the noise that sounds in the same frames as the hiss
+    """
+    n_bins, lower = re.shape[1], len(re)
+    half = np.float32(math.sqrt(0.5))
+    rest = max(len(weights) - n, 0)
+    few = len(weights) > 0
+    l_re, l_im = np.empty((lower, n_bins), np.float32), np.empty((lower, n_bins), np.float32)
+    a_re, a_im = np.empty((n * n, n_bins), np.float32), np.empty((n * n, n_bins), np.float32)
+    z_re, z_im = np.empty((n * n, n_bins), np.float32), np.empty((n * n, n_bins), np.float32)
+    for k in range(lower):
+        for f in range(n_bins):
+            l_re[k, f], l_im[k, f] = root_re[k, f] * loud[f], root_im[k, f] * loud[f]
+    meeting = np.float32(math.sqrt(together))
+    for i in range(n):
+        for j in range(n):
+            ij = i * n + j
+            # The weight of a column; one that is not there is 0.
+            weight = 1.0 / dof if not few else weights[j] if j < len(weights) else 0.0
+            size = half * np.float32(math.sqrt(weight))
+            for f in range(n_bins):
+                z_re[ij, f], z_im[ij, f] = size * normal[2 * ij, f], size * normal[2 * ij + 1, f]
+                a_re[ij, f] = meeting * noise_root_re[at(i, j), f] if j <= i else np.float32(0.0)
+                a_im[ij, f] = meeting * noise_root_im[at(i, j), f] if j <= i else np.float32(0.0)
+    add_product(l_re, l_im, z_re, z_im, n, False, a_re, a_im)
+    apart = np.float32(1.0 - together)
+    for k in range(lower):
+        for f in range(n_bins):
+            re[k, f], im[k, f] = apart * noise_re[k, f], apart * noise_im[k, f]
+    add_square(a_re, a_im, n, False, re, im)
+    used = 2 * n * n
+    if not few:
+        t_re, t_im = np.empty((lower, n_bins), np.float32), np.empty((lower, n_bins), np.float32)
+        bartlett(normal[used:], dof - n, n, 1.0 / dof, t_re, t_im)
+        b_re, b_im = np.zeros((lower, n_bins), np.float32), np.zeros((lower, n_bins), np.float32)
+        add_product(l_re, l_im, t_re, t_im, n, True, b_re, b_im)
+        add_square(b_re, b_im, n, True, re, im)
+    elif rest:
+        c_re, c_im = np.empty((n * rest, n_bins), np.float32), np.empty((n * rest, n_bins), np.float32)
+        for i in range(n):
+            for j in range(rest):
+                ij = i * rest + j
+                size = half * np.float32(math.sqrt(weights[n + j]))
+                for f in range(n_bins):
+                    c_re[ij, f] = size * normal[used + 2 * ij, f]
+                    c_im[ij, f] = size * normal[used + 2 * ij + 1, f]
+        d_re, d_im = np.zeros((n * rest, n_bins), np.float32), np.zeros((n * rest, n_bins), np.float32)
+        add_product(l_re, l_im, c_re, c_im, n, False, d_re, d_im)
+        add_square(d_re, d_im, n, False, re, im)
+
+
+@jit
 def sample_phases(
-    signal_re: Floats,
-    signal_im: Floats,
+    roots_re: Floats,
+    roots_im: Floats,
     rows: NDArray[np.intp],
     density: Floats,
     sounds: NDArray[np.intp],
     noise_re: Floats,
     noise_im: Floats,
+    noise_root_re: Floats,
+    noise_root_im: Floats,
     back_re: Floats,
     back_im: Floats,
     stretches: NDArray[np.intp],
     dofs: Floats,
+    togethers: Floats,
     state: NDArray[np.uint64],
     skip: int,
-    columns: Floats,
+    weights: Floats,
     alike: Floats,
     n: int,
     out: Floats,
 ) -> None:
-    """For each event a sampled cross-spectral matrix, weighed against its background; to (n_events, 2 n_pairs, n_bins).
+    """For each event a drawn sum over frames, weighed against its background; to (n_events, 2 n_pairs, n_bins).
 
-    signal_* : (n_rows, n_lower, n_bins), of a white source of the study's loudness; density : (n_sounds, n_bins)
-    noise_* : (n_lower, n_bins); back_* : (n_stretches, n_lower, n_bins)
-    dofs : (n_rows,); state, alike : see `fill_normals`; skip : events that they pass over first
-    columns : (n_columns,), weights of the columns where there are few degrees of freedom; none for Bartlett
+    roots_* : (n_rows, n_lower, n_bins), Cholesky factors of white sound of the study's loudness
+    density : (n_sounds, n_bins), roots of the hisses' densities
+    noise_*, noise_root_*, back_* : (n_stretches, n_lower, n_bins), sums over the frames of noise, their Cholesky
+        factors, and backgrounds
+    dofs, togethers : (n_rows,); weights : see `drawn_sum`
+    state, alike : see `fill_normals`; skip : events that the generators pass over first
     """
-    lower, n_bins = noise_re.shape
-    s_re, s_im = np.empty((lower, n_bins), np.float32), np.empty((lower, n_bins), np.float32)
-    t_re, t_im = np.empty((lower, n_bins), np.float32), np.empty((lower, n_bins), np.float32)
-    g_re, g_im = np.empty((lower, n_bins), np.float32), np.empty((lower, n_bins), np.float32)
-    normal = np.empty((2 * n * len(columns) if len(columns) else n * n, n_bins), np.float32)
+    lower, n_bins = roots_re.shape[1:]
+    re, im = np.empty((lower, n_bins), np.float32), np.empty((lower, n_bins), np.float32)
+    rest = max(len(weights) - n, 0)
+    normal = np.empty((2 * n * (n + rest) if len(weights) else 3 * n * n, n_bins), np.float32)
     raw = np.empty(n_bins + 2, np.float32)
     for _ in range(skip):
         fill_normals(state, alike, raw, normal)
     for event in range(len(rows)):
         fill_normals(state, alike, raw, normal)
-        row, sound, stretch = rows[event], sounds[event], stretches[event]
-        for k in range(lower):
-            for f in range(n_bins):
-                s_re[k, f] = noise_re[k, f] + density[sound, f] * signal_re[row, k, f]
-                s_im[k, f] = noise_im[k, f] + density[sound, f] * signal_im[row, k, f]
-        cholesky(s_re, s_im, n)
-        if len(columns):
-            from_columns(s_re, s_im, normal, columns, n, t_re, t_im)
-        else:
-            bartlett(normal, dofs[row], n, t_re, t_im)
-            lower_product(s_re, s_im, t_re, t_im, n, g_re, g_im)
-            squared(g_re, g_im, n, 1.0 / dofs[row], t_re, t_im)
-        weighted_phase(t_re, t_im, back_re[stretch], back_im[stretch], n, out[event])
+        row, stretch = rows[event], stretches[event]
+        drawn_sum(
+            roots_re[row],
+            roots_im[row],
+            density[sounds[event]],
+            noise_re[stretch],
+            noise_im[stretch],
+            noise_root_re[stretch],
+            noise_root_im[stretch],
+            normal,
+            weights,
+            dofs[row],
+            togethers[row],
+            n,
+            re,
+            im,
+        )
+        weighted_phase(re, im, back_re[stretch], back_im[stretch], n, out[event])

@@ -17,7 +17,7 @@ from trad_array.simulation.cabin import AIR_GAIN, SELF_NOISE_DBFS, moving_air, n
 from trad_array.study.acoustics import microns
 from trad_array.study.bank import Bank
 from trad_array.study.digests import digest
-from trad_array.study.files import whole_files
+from trad_array.study.files import sweep, whole_files
 from trad_array.study.records import Choice, FanState, Points, Site
 
 # Length of the noise that events are laid over, s. Our choice.
@@ -57,6 +57,7 @@ def open_noise(
     n = round(NOISE_S * bank.fs)
     path = noise_file(site, bank.points, reference, bank.digest, fan, seed=seed, fs=bank.fs, cache=cache)
     if not path.is_file():
+        sweep(path.parent)
         cabin = _Cabin(bank, fan, seed, n)
         _make(cabin, list(reference.points), site.noise_dbfs + fan.level_db, _names(bank.points), path)
     return _opened(path)

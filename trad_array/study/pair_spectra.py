@@ -38,6 +38,29 @@ def noise_spectra(noise: NDArray[np.float32], frames: Frames) -> NDArray[np.comp
     return np.asarray(total / cut.shape[1], dtype=np.complex64)
 
 
+def weighted_spectra(
+    samples: NDArray[np.float32], weights: NDArray[np.float64], frames: Frames
+) -> NDArray[np.complex64]:
+    """Weighted sums of X X^H over the frames of a stretch.
+
+    Parameters
+    ----------
+    samples : array, shape (n_mics, n)
+    weights : array, shape (n_sums, n_frames)
+    frames : Frames
+
+    Returns
+    -------
+    array, shape (n_sums, n_bins, n_mics, n_mics)
+    """
+    cut = np.lib.stride_tricks.sliding_window_view(samples, frames.n, axis=1)[:, :: frames.hop]
+    window = hann_window(frames.n).astype(np.float32)
+    spectra = scipy.fft.rfft(cut * window, axis=-1)[:, :, frames.bins]
+    by_bin = np.ascontiguousarray(spectra.transpose(2, 0, 1))
+    other = by_bin.conj().transpose(0, 2, 1)
+    return np.stack([(by_bin * row.astype(np.float32)) @ other for row in weights]).astype(np.complex64)
+
+
 def signal_spectra(
     responses: NDArray[np.float32], lag_weights: NDArray[np.float64], frames: Frames
 ) -> NDArray[np.complex64]:

@@ -2,7 +2,6 @@
 
 import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,23 +11,25 @@ from trad_array.errors import StoreError
 from trad_array.simulation.places import room_box
 from trad_array.simulation.rooms import Reflections
 from trad_array.study.acoustics import FS, Acoustics, make_responses
+from trad_array.study.agreement import sample
 from trad_array.study.bank import bank_digest, folder_of, missing_points, point_bytes
 from trad_array.study.calibrated import known_aim
 from trad_array.study.noise import NOISE_S, noise_file
 from trad_array.study.records import Study
+from trad_array.study.results import read_shard
 from trad_array.study.sources import Sources, sources_of
-
-# Conditions at which the engines are compared with each other in every run of the spectral one.
-AGREEMENT_CONDITIONS = 10
+from trad_array.study.tasks import DETECTION, VENT, Task, tasks_of
 
 # CPU time on the machine that needs `_REFERENCE_S` for a response of 0.5 s; a slower one needs as much more.
-_REFERENCE_S = 0.7e-3
-_EVENT_S = {"spectral": 0.15e-3, "time": 2.5e-3}
-# A sound through the whole chain: s, and s for each s that it lasts.
-_DETECTION_S, _DETECTION_PER_S = 0.12, 0.04
+_REFERENCE_S = 0.6e-3
+_EVENT_S = {"spectral": 0.14e-3, "time": 5.0e-3}
+# What an engine prepares for each layout in each room.
+_PREPARED_S = 0.4
+# A vent through the whole chain, which is located; another sound, which often is not.
+_VENT_S, _OTHER_S = 0.28, 0.06
 # Noise of a point, and of the sources for all points.
 _NOISE_S, _NOISE_SIGNALS_S = 0.07, 0.3
-# Packages are loaded, rooms calibrated, kernels compiled, pictures drawn.
+# Packages are loaded and kernels compiled; rooms are calibrated; pictures are drawn.
 _START_S, _ROOM_S, _REPORT_S = 10.0, 0.3, 20.0
 
 _SHARD_BYTES, _CELL_BYTES, _REPORT_BYTES = 4_096, 24, 8 * 1024**2
@@ -58,7 +59,8 @@ class Plan:
 
     rooms : one for each reverberation time
     layouts, points, cells : numbers
-    shards, events : of localization, each lost microphone counted; sounds : of detection
+    shards, shards_kept : number, and those that the run folder has
+    events : of localization that are missing, each lost microphone counted; sounds : of detection
     response_s, noise_s, event_s, detection_s, agreement_s, other_s : s of CPU time, estimated
     workers : processes that share it
     cache_bytes, run_bytes : that will be written to the two folders; cache_free, run_free : bytes free there
@@ -70,6 +72,7 @@ class Plan:
     points: int
     cells: int
     shards: int
+    shards_kept: int
     events: int
     sounds: int
     response_s: float
@@ -93,16 +96,19 @@ class Plan:
 
 
 def plan(study: Study, cache: Path, *, folder: Path | None = None, workers: int = 1) -> Plan:
-    """What a study will compute that the cache does not hold, and what that costs.
-
-    Shards that a run folder already holds are not looked at: a run that goes on takes less time.
+    """What a study will compute that cache and run folder do not hold, and what that costs.
 
     Parameters
     ----------
     study : Study
     cache : Path, folder of responses and noise; it need not exist
-    folder : Path or None, of the run; None for the working folder
+    folder : Path or None, of the run, which need not exist; None for a new one in the working folder
     workers : int
+
+    Raises
+    ------
+    ConfigError
+        If the study asks for an engine that does not exist.
 
     Notes
     -----
@@ -114,32 +120,31 @@ def plan(study: Study, cache: Path, *, folder: Path | None = None, workers: int 
     rooms = tuple(_room(study, sources, rt60_s, cache) for rt60_s in dict.fromkeys(c.rt60_s for c in study.conditions))
     one_s = measured_response_s()
     slower = one_s / _REFERENCE_S
-    n_conditions = [len(list(_losses(study, len(choice.points)))) * len(study.conditions) for choice in study.choices]
-    shards = sum(n_conditions) * -(-study.events // study.shard_events)
-    events = sum(n_conditions) * study.events
-    part = study.detection
-    heard = {(c.rt60_s, c.snr_db, c.fan, c.mismatch) for c in study.conditions}
-    sounds = len(heard) * len(study.choices) * (part.events + part.negative_events * len(part.negatives))
-    states = sum(room.noise > room.noise_kept for room in rooms)
     run = folder or Path()
-    compared = AGREEMENT_CONDITIONS * study.agreement_events if study.engine == "spectral" else 0
+    tasks = tasks_of(study)
+    missing = [task for task in tasks if folder is None or read_shard(folder, task.digest) is None]
+    sounds = [task for task in missing if task.part == DETECTION]
+    events = [task for task in missing if task.part != DETECTION]
+    states = sum(room.noise > room.noise_kept for room in rooms)
+    compared = len(sample(study)) * study.agreement_events if study.engine == "spectral" else 0
     return Plan(
         rooms=rooms,
         layouts=len(study.choices),
         points=len(study.points),
         cells=len(site.cells),
-        shards=shards,
-        events=events,
-        sounds=sounds,
+        shards=len(tasks),
+        shards_kept=len(tasks) - len(missing),
+        events=sum(task.n for task in events),
+        sounds=sum(task.n for task in sounds),
         response_s=sum((r.responses - r.responses_kept) * one_s * _longer(r.rt60_s) for r in rooms),
         noise_s=slower * (sum(r.noise - r.noise_kept for r in rooms) * _NOISE_S + states * _NOISE_SIGNALS_S),
-        event_s=slower * events * _EVENT_S[study.engine],
-        detection_s=slower * sounds * (_DETECTION_S + _DETECTION_PER_S * part.duration_s),
+        event_s=slower * _events_s(study, events),
+        detection_s=slower * sum(task.n * (_VENT_S if task.sound == VENT else _OTHER_S) for task in sounds),
         agreement_s=slower * compared * sum(_EVENT_S.values()),
         other_s=slower * (_START_S + _REPORT_S + len(rooms) * _ROOM_S),
         workers=workers,
         cache_bytes=sum(room.bytes for room in rooms),
-        run_bytes=shards * (_SHARD_BYTES + _CELL_BYTES * len(site.cells)) + _REPORT_BYTES,
+        run_bytes=len(missing) * (_SHARD_BYTES + _CELL_BYTES * len(site.cells)) + _REPORT_BYTES,
         cache_free=shutil.disk_usage(_existing(cache)).free,
         run_free=shutil.disk_usage(_existing(run)).free,
         one_disk=_existing(cache).stat().st_dev == _existing(run).stat().st_dev,
@@ -200,11 +205,11 @@ def _room(study: Study, sources: Sources, rt60_s: float, cache: Path) -> RoomPla
     )
 
 
-def _losses(study: Study, n_mics: int) -> Iterator[int]:
-    """All microphones, and the loss of each where that is asked for and two are left."""
-    yield -1
-    if study.each_dead and n_mics > 2:
-        yield from range(n_mics)
+def _events_s(study: Study, tasks: list[Task]) -> float:
+    """CPU time of shards of localization; an event's grows with the pairs of microphones."""
+    prepared = {(task.choice.name, task.condition.rt60_s, task.condition.fan) for task in tasks}
+    each = _EVENT_S[study.engine]
+    return len(prepared) * _PREPARED_S + sum(task.n * each * len(task.choice.points) ** 2 / 16 for task in tasks)
 
 
 def _longer(rt60_s: float) -> float:

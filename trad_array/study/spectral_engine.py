@@ -1,10 +1,11 @@
 """Events without sound: the cross-spectra that a localizer would have taken are drawn as complex Wishart matrices.
 
 The time engine makes half a second of sound, cuts it into frames and adds up their cross-spectra. All that is random
-in the sum is known: for steady Gaussian sound it is a complex Wishart matrix (Goodman, Ann. Math. Statist. 34, 1963)
-whose mean follows from the responses of the room and whose degrees of freedom follow from the frames. So it is drawn,
-and what the localizer does with it is done by compiled twins of its functions. Fans are heard by all microphones and
-are in the mean: what is alike in them stays alike.
+in the sum is known: for a steady Gaussian hiss it is a complex Wishart matrix (Goodman, Ann. Math. Statist. 34, 1963)
+whose mean follows from the responses of the room and whose degrees of freedom follow from the frames. In noise it is a
+noncentral one (James, Ann. Math. Statist. 35, 1964), given what the stretch of noise alone adds up to, which is taken
+from the noise itself: fans are heard by all microphones, and their lines are no Gaussian noise. So the sum is drawn,
+and what the localizer does with it is done by compiled twins of its functions.
 
 How far this is from the time engine is measured each time, see `agreement.py`; what it cannot represent, it refuses.
 """
@@ -37,6 +38,9 @@ from trad_array.study.world import World
 
 # Raised when the same events get other answers.
 VERSION = 1
+# Taps that make normals of neighbouring bins as alike as sums over frames are, see `frame_weights.NEXT_BINS`: p, q, r
+# with p^2 + q^2 + r^2 = 1, q (p + r) = the first, p r = the second.
+NEIGHBOURS_ALIKE = np.array([0.43901388, 0.89168648, 0.11028157], dtype=np.float32)
 # Events that are drawn together; part of what a seed means.
 _TOGETHER = 32
 
@@ -135,18 +139,20 @@ class SpectralEngine:
         ]
         out = np.empty((n, mics * (mics - 1), n_bins), dtype=np.float32)
         kernels.sample_phases(
-            *self.spectra.signal,
+            *self.spectra.roots,
             self.spectra.row_of[draws.cell[used], draws.height[used]],
             self.spectra.density,
             draws.sound[used],
             *self.spectra.noise,
+            *self.spectra.noise_roots,
             *self.spectra.backgrounds,
             np.array(stretches, dtype=np.intp),
             self.spectra.dofs,
+            self.spectra.togethers,
             state,
             skip,
             columns,
-            neighbours_alike(few=len(columns) > 0),
+            NEIGHBOURS_ALIKE,
             mics,
             out,
         )
@@ -185,9 +191,11 @@ class SpectralEngine:
 def few_columns(dof: float, n_mics: int) -> Floats:
     """Weights of columns whose weighted sum has so many degrees of freedom; none when they are many.
 
-    All columns but the last weigh the same; the sum of the weights is 1, that of their squares 1 / dof.
+    Many are at least twice as many as microphones and one more: Bartlett's decomposition then serves for the part of
+    the event that does not meet the noise. All columns but the last weigh the same; the sum of the weights is 1, that
+    of their squares 1 / dof.
     """
-    if dof >= n_mics + 1.0:
+    if dof >= 2.0 * n_mics + 1.0:
         return np.zeros(0, dtype=np.float32)
     n = int(np.ceil(dof))
     if n == 1:
@@ -195,19 +203,6 @@ def few_columns(dof: float, n_mics: int) -> Floats:
     # (1 - t)^2 / (n - 1) + t^2 = 1 / dof, the smaller root.
     last = (1.0 - np.sqrt(max(1.0 - n * (1.0 - (n - 1) / dof), 0.0))) / n
     return np.array([(1.0 - last) / (n - 1)] * (n - 1) + [last], dtype=np.float32)
-
-
-def neighbours_alike(*, few: bool) -> Floats:
-    """Three taps that make sums over frames as alike in neighbouring bins as `frame_weights.NEXT_BINS` says.
-
-    Elements of a Bartlett triangle are nearly proportional to the sum, and as alike as it is. Columns are amplitudes, and
-    alike by the roots.
-    """
-    if few:
-        # (a, b, a) with 2 a b = the root of the first, 2 a^2 + b^2 = 1; a^2 then is near the root of the second.
-        return np.array([0.46291650, 0.75592105, 0.46291650], dtype=np.float32)
-    # (p, q, r) with p^2 + q^2 + r^2 = 1, q (p + r) = the first, p r = the second.
-    return np.array([0.43901388, 0.89168648, 0.11028157], dtype=np.float32)
 
 
 def _kernels() -> tuple[ModuleType, ModuleType]:

@@ -12,12 +12,13 @@ from trad_array.localization.event_correlations import (
     EventSpec,
     analysis_frames,
     background_spectra,
+    event_lead,
 )
 from trad_array.localization.hypotheses import CellDelays
 from trad_array.study.draws import N_SOUNDS
 from trad_array.study.frame_weights import EventFrames, event_frames, weighing
 from trad_array.study.hiss import hiss_density, peak_hz
-from trad_array.study.pair_spectra import Frames, noise_spectra, signal_spectra
+from trad_array.study.pair_spectra import Frames, signal_spectra, weighted_spectra
 from trad_array.study.records import ALL_MICS, Choice, Condition, Study
 from trad_array.study.time_engine import AFTER_S, PRE_ROLL_S, Heard, heard
 from trad_array.study.world import World
@@ -35,19 +36,24 @@ _WIDE_STEPS = ((8.0, 2), (3.0, 1), (0.0, 0))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spectra:
-    """Mean cross-spectra, as lower triangles in real and imaginary parts.
+    """Cross-spectra, as lower triangles in real and imaginary parts.
 
-    signal : (n_rows, n_lower, n_bins), of white sound as loud as the study's; a row is a cell and a height
-    noise : (n_lower, n_bins); backgrounds : (n_stretches, n_lower, n_bins), as the localizer finds them
-    density : (N_SOUNDS, n_bins), of the hisses; dofs : (n_rows,)
+    roots : (n_rows, n_lower, n_bins), Cholesky factors of the mean of white sound as loud as the study's; a row is a
+        cell and a height
+    noise, noise_roots : (n_stretches, n_lower, n_bins), sums over the frames of each stretch of noise, their factors
+    backgrounds : (n_stretches, n_lower, n_bins), as the localizer finds them before each
+    density : (N_SOUNDS, n_bins), roots of the hisses' densities
+    dofs, togethers : (n_rows,), see `frame_weights.Weighed`
     row_of : (n_layout_cells, n_heights), -1 for cells that are not studied
     """
 
-    signal: tuple[Floats, Floats]
+    roots: tuple[Floats, Floats]
     noise: tuple[Floats, Floats]
+    noise_roots: tuple[Floats, Floats]
     backgrounds: tuple[Floats, Floats]
     density: Floats
     dofs: Floats
+    togethers: Floats
     row_of: NDArray[np.intp]
 
 
@@ -105,16 +111,18 @@ class _Signals:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Quiet:
-    """Of the cabin: mean (n_bins, n_mics, n_mics), and what a localizer finds before events (n_stretches, ...)."""
+    """Of each stretch of the cabin's noise: sums over the frames of an event with plain weights and with equal ones,
+    (2, n_stretches, n_bins, n_mics, n_mics), and what the localizer finds before it, (n_stretches, ...).
+    """
 
-    mean: NDArray[np.complex64]
+    sums: NDArray[np.complex64]
     backgrounds: NDArray[np.complex64]
 
 
 def mean_spectra(
     world: World, choice: Choice, room: Heard, condition: Condition, frames: Frames, *, max_delay_s: float
 ) -> Spectra:
-    """Prepare the means of every studied cell and height.
+    """Prepare the sums of every studied cell and height, and of every stretch of noise.
 
     Raises
     ------
@@ -134,27 +142,41 @@ def mean_spectra(
     signals = world.kept(("signals", duration, *key), lambda: _signals(world, choice, condition, event))
     quiet = world.kept(
         ("quiet", duration, condition.fan, *key),
-        lambda: _quiet(world, choice, condition, frames, max_delay_s=max_delay_s),
+        lambda: _quiet(world, choice, condition, event, max_delay_s=max_delay_s),
     )
-    noise = _of(quiet.mean, room.slots)
-    power = np.einsum("fii->i", noise).real / len(noise)
-    shares, dofs = np.transpose(
-        [
-            weighing(event, frames_heard, excess=float((row / power).mean()), n_mics=len(power))
-            for frames_heard, row in zip(signals.heard, room.gain**2 * signals.power[:, room.slots], strict=True)
-        ]
-    )
-    loud = _of(signals.whites, room.slots) * (room.gain**2 * shares)[:, None, None, None]
+    by_stretch = _of(quiet.sums, room.slots)
+    power = np.einsum("sfii->i", by_stretch[1]).real / by_stretch[1][..., 0, 0].size
+    loudness = room.gain**2 * signals.power[:, room.slots]
+    weighed = [
+        weighing(event, frames_heard, excess=float((row / power).mean()), n_mics=len(power))
+        for frames_heard, row in zip(signals.heard, loudness, strict=True)
+    ]
+    floor = float(np.mean([one.floor for one in weighed]))
+    noise = _lower((1.0 - floor) * by_stretch[0] + floor * by_stretch[1])
+    factors = room.gain**2 * np.array([one.louder for one in weighed])
     row_of = np.full((room.layout.n_cells, len(study.site.jet_heights_m)), -1, dtype=np.intp)
-    row_of[study.site.cells] = np.arange(len(loud)).reshape(len(study.site.cells), -1)
+    row_of[study.site.cells] = np.arange(len(factors)).reshape(len(study.site.cells), -1)
     return Spectra(
-        signal=_lower(loud),
-        noise=_lower(noise),
+        roots=_roots(_lower(_of(signals.whites, room.slots) * factors[:, None, None, None])),
+        noise=noise,
+        noise_roots=_roots(noise),
         backgrounds=_lower(_of(quiet.backgrounds, room.slots)),
-        density=world.kept(("hisses", frames.n), lambda: _densities(study, frames, bank.fs)),
-        dofs=dofs.astype(np.float32),
+        density=np.sqrt(world.kept(("hisses", frames.n), lambda: _densities(study, frames, bank.fs))),
+        dofs=np.array([one.dof for one in weighed], dtype=np.float32),
+        togethers=np.array([one.together for one in weighed], dtype=np.float32),
         row_of=row_of,
     )
+
+
+def _roots(lower: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    """Cholesky factors of many lower triangles (n, n_lower, n_bins)."""
+    from trad_array.study.kernels import cholesky
+
+    re, im = lower[0].copy(), lower[1].copy()
+    n_mics = int(np.sqrt(2 * re.shape[1]))
+    for number in range(len(re)):
+        cholesky(re[number], im[number], n_mics)
+    return re, im
 
 
 def _of(matrices: NDArray[np.complex64], slots: NDArray[np.intp]) -> NDArray[np.complex64]:
@@ -185,17 +207,22 @@ def _signals(world: World, choice: Choice, condition: Condition, event: EventFra
     return _Signals(found, power / (shares @ event.plain)[:, None], shares)
 
 
-def _quiet(world: World, choice: Choice, condition: Condition, frames: Frames, *, max_delay_s: float) -> _Quiet:
-    fs = world.bank(condition.rt60_s).fs
+def _quiet(world: World, choice: Choice, condition: Condition, event: EventFrames, *, max_delay_s: float) -> _Quiet:
+    fs, frames = world.bank(condition.rt60_s).fs, event.frames
     room = heard(world, choice, replace(condition, dead=ALL_MICS))
-    found = []
+    n_frames = len(event.plain)
+    weights = np.stack([event.plain, np.full(n_frames, 1.0 / n_frames)])
+    length = frames.n + (n_frames - 1) * frames.hop
+    sums, backgrounds = [], []
     for number in range(stretch_count(room, condition, fs=fs)):
         begin = number * room.step(fs)
-        quiet = room.noise[:, begin : begin + round(PRE_ROLL_S * fs)]
-        spectra = background_spectra(quiet, fs=fs, spec=EventSpec(), max_delay_s=max_delay_s)
-        assert spectra is not None, "two seconds are enough of a background"
-        found.append(spectra.astype(np.complex64))
-    return _Quiet(noise_spectra(room.noise, frames), np.stack(found))
+        onset = begin + round(PRE_ROLL_S * fs)
+        first = onset - event_lead(frames.n)
+        sums.append(weighted_spectra(room.noise[:, first : first + length], weights, frames))
+        quiet = background_spectra(room.noise[:, begin:onset], fs=fs, spec=EventSpec(), max_delay_s=max_delay_s)
+        assert quiet is not None, "two seconds are enough of a background"
+        backgrounds.append(quiet.astype(np.complex64))
+    return _Quiet(np.stack(sums, axis=1), np.stack(backgrounds))
 
 
 def _lower(matrices: NDArray[np.complexfloating]) -> tuple[Floats, Floats]:

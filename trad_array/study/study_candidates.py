@@ -73,7 +73,12 @@ def read_candidates(table: Table, site: Site, folder: Path) -> Candidates:
         )
     layouts = _layouts(table, named, site, folder)
     collected = _Collected(site.boxes)
-    choices = [_whole(table, layout, site, collected) for layout in layouts]
+    try:
+        choices = [_whole(table, layout, site, collected) for layout in layouts]
+    except ConfigError as trouble:
+        if named:
+            raise
+        raise ConfigError(f"{trouble}; where no layout is named, the site's own is the reference") from trouble
     loose = (sigma_m, delay_sigma_s)
     free = [*_positions(position_tables, site, collected, loose), *_zones(zone_tables, site, collected, loose)]
     choices += _sets(set_tables, collected)
