@@ -80,6 +80,7 @@ class Chain:
     window : what the localizer is given of a detection
     watch : when a second event is heard during the first
     faint : when a sound that is too faint for the trigger is an event
+    free_position : whether the free position is looked for that people check maps against; no verdict depends on it
     """
 
     layout: Layout
@@ -89,6 +90,7 @@ class Chain:
     window: CutRule = field(default_factory=CutRule)
     watch: WatchRule = field(default_factory=WatchRule)
     faint: FaintWatchRule = field(default_factory=FaintWatchRule)
+    free_position: bool = True
 
     @property
     def features(self) -> FeatureSpec:
@@ -192,7 +194,7 @@ class Chain:
             window, cut = item
             if window.onset in faint.absorbed or window.parent in faint.absorbed:
                 continue
-            found = place(self.localizer, cut, self.layout, onset=window.onset, speed_of_sound=self.speed_of_sound)
+            found = self._place(cut, window.onset)
             found = replace(found, final=window.final)
             every.append((window, found))
             detection, known = None, True
@@ -216,11 +218,18 @@ class Chain:
         if cell_map.probability[cell_map.best] >= rule.sure:
             return True
         begin = window.onset - cut.start
-        parts = (
-            place(self.localizer, half, self.layout, onset=half.start + begin, speed_of_sound=self.speed_of_sound)
-            for half in halves(cut, window)
-        )
+        parts = (self._place(half, half.start + begin) for half in halves(cut, window))
         return confirmed(found, (part.cell_map for part in parts), rule)
+
+    def _place(self, cut: Block, onset: int) -> Placed:
+        return place(
+            self.localizer,
+            cut,
+            self.layout,
+            onset=onset,
+            speed_of_sound=self.speed_of_sound,
+            free_position=self.free_position,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

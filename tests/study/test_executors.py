@@ -132,6 +132,15 @@ def test_what_is_no_address_is_one_line(address, small_study, tmp_path):
     require_one_line(address, small_study, tmp_path, patience_s=1.0)
 
 
+def test_a_cluster_without_workers_is_one_line():
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=0, dashboard_address=None) as cluster:
+        address = cluster.scheduler_address
+        with pytest.raises(WorkerError, match=rf"{address}: expected workers within 1 s, found none"):
+            Cluster(address, patience_s=1.0).require()
+
+
 def test_missing_extras_come_whole_out_of_a_process():
     import copy
 

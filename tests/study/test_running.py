@@ -235,7 +235,7 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(study, alone, small_c
 def test_a_cluster_gives_the_same_file_though_a_worker_is_killed(study, alone, small_cache, tmp_path):
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=2, processes=True, dashboard_address=None) as cluster:
         worker = next(iter(cluster.workers.values())).pid
         told = Told(after=3, then=lambda: os.kill(worker, signal.SIGKILL))
         run(study, tmp_path, cache=small_cache, scheduler=cluster.scheduler_address, progress=told)

@@ -44,7 +44,7 @@ class Placed:
 
     onset : samples, of the detection
     cell_map : None when fewer than two microphones could be used, or too little was heard
-    position : free least-squares position, for checking
+    position : free least-squares position, for checking; None without a map, or when nobody wants it
     level_dbfs : (n_mics,), root mean square of the cut
     clipped : (n_mics,), bool
     used : (n_mics,), bool, whether the localizer heard the microphone
@@ -70,8 +70,10 @@ class Placed:
             object.__setattr__(self, name, frozen_array(getattr(self, name)))
 
 
-def place(localizer: Localizer, cut: Block, layout: Layout, *, onset: int, speed_of_sound: float) -> Placed:
-    """Place one detection from its cut, samples of shape (layout.n_mics, n)."""
+def place(
+    localizer: Localizer, cut: Block, layout: Layout, *, onset: int, speed_of_sound: float, free_position: bool = True
+) -> Placed:
+    """Place one detection from its cut, samples of shape (layout.n_mics, n); without the free position if so wished."""
     level_dbfs = levels_dbfs(cut.samples)
     clipped = np.any(np.abs(cut.samples) >= CLIPPED, axis=1)
     used, doubts = _usable(cut, level_dbfs, layout, onset=onset)
@@ -86,7 +88,7 @@ def place(localizer: Localizer, cut: Block, layout: Layout, *, onset: int, speed
         cell_map = localizer(heard_cut, heard, speed_of_sound=speed_of_sound, onset=max(onset, cut.start))
     except AudioError as trouble:
         return replace(placed, why_not=str(trouble))
-    position = least_squares_position(cell_map, heard)
+    position = least_squares_position(cell_map, heard) if free_position else None
     whole = replace(cell_map, onset=onset, pairs=indices[cell_map.pairs])
     vote = _reference_vote(cut, layout, used=used, onset=onset) if whole.from_a_cell else None
     if vote is not None:

@@ -154,7 +154,8 @@ def _stage(world: World, choice: Choice, condition: Condition, kind: str, *, fir
         slots=slots,
         points=points,
         true=true,
-        chain=make_chain(true),
+        # Half of the time would go into free positions, which nobody looks at here.
+        chain=replace(make_chain(true), free_position=False),
         noise=np.asarray(world.noise(condition.rt60_s, condition.fan)[list(points)]),
         gain=source_gain(study, condition.snr_db, power=hiss_power(world, condition.rt60_s)),
         draws=event_draws(study.site, condition, seed=study.seed, first=first, n=n),

@@ -4,14 +4,17 @@ Shards go out in the order they are given, so that a worker meets the same room 
 algebra runs on one thread everywhere: the number of threads changes sums, and workers would get in each other's way.
 """
 
+import copy
 import os
 import signal
 import socket
+import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib import metadata
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, Protocol
@@ -129,9 +132,9 @@ class Cluster:
         return self._seen[0]
 
     def require(self) -> None:
-        """See `Executor`."""
-        with _client(_distributed(), self.address, self.patience_s):
-            pass
+        """See `Executor`: a scheduler answers there, and its workers have this version of trad-array."""
+        with _client(_distributed(), self.address, self.patience_s) as client:
+            _require_workers(client, self.address, self.patience_s)
 
     def results(self, world: "World", tasks: Sequence[Task]) -> Generator[TaskResult, None, None]:
         """What each task found, as they come."""
@@ -309,17 +312,41 @@ def _require_answer(address: str, patience_s: float) -> None:
             raise OSError("it hung up")
 
 
+def _require_workers(client: Any, address: str, patience_s: float) -> None:
+    """Raise WorkerError unless there are workers that can do the work."""
+    try:
+        client.wait_for_workers(1, timeout=patience_s)
+    except TimeoutError as trouble:
+        raise WorkerError(f"{address}: expected workers within {patience_s:g} s, found none") from trouble
+    try:
+        found = client.run(installed_version)
+    except Exception as trouble:
+        raise WorkerError(f"{address}: expected trad-array on its workers, found {trouble}") from trouble
+    for worker, version in found.items():
+        if version != installed_version():
+            raise WorkerError(f"{worker}: expected trad-array {installed_version()} as here, found {version}")
+
+
+def installed_version() -> str:
+    """Version of trad-array in this process."""
+    return metadata.version("trad-array")
+
+
 def _worker_plugin(distributed: Any, world: "World") -> Any:
     """What every worker of a cluster is given once, also one that is started later: the world of the study."""
     base: Any = distributed.WorkerPlugin
 
     class StudyPlugin(base):  # type: ignore[misc]
-        """Holds the world, and linear algebra on one thread, as long as the study runs."""
+        """Holds the world, and linear algebra on one thread, as long as the study runs.
+
+        A worker may have several threads; each opens the world for itself, for it keeps what it has made.
+        """
 
         def __init__(self) -> None:
             self.study = world
 
         def setup(self, worker: Any) -> None:
+            self.of_thread = threading.local()
             self.threads = one_thread()
             self.threads.__enter__()
 
@@ -333,7 +360,10 @@ def _on_cluster(work: Work, name: str, task: Task) -> TaskResult:
     """One shard on a worker of a cluster."""
     from distributed import get_worker
 
-    return work(get_worker().plugins[name].study, task)
+    plugin: Any = get_worker().plugins[name]
+    if not hasattr(plugin.of_thread, "world"):
+        plugin.of_thread.world = copy.copy(plugin.study)
+    return work(plugin.of_thread.world, task)
 
 
 def _gathered(distributed: Any, future: Any, task: Task) -> TaskResult:

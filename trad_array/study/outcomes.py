@@ -154,12 +154,10 @@ def paired_difference(first: Outcome, second: Outcome) -> Difference:
     n = len(first.cell)
     better, worse = float((first.right & ~second.right).sum()), float((second.right & ~first.right).sum())
     difference = (better - worse) / n
-    if np.array_equal(first.named, second.named):
-        return Difference(0.0, 0.0, 0.0, n)
     b, c, m = better + 0.5, worse + 0.5, n + 2.0
     half = _Z * np.sqrt(b + c - (b - c) ** 2 / m) / m
     middle = (b - c) / m
-    return Difference(difference, max(middle - half, -1.0), min(middle + half, 1.0), n)
+    return Difference(difference, float(max(middle - half, -1.0)), float(min(middle + half, 1.0)), n)
 
 
 def _task(study: Study, choice: Choice, condition: Condition, *, events: int, fresh: bool) -> Task:

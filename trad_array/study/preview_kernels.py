@@ -31,7 +31,7 @@ def margins(
     errors: NDArray[np.float32],
     n_heights: int,
     unheard: float,
-    out: NDArray[np.float32],
+    out: NDArray[np.float64],
 ) -> None:
     """Estimated P(right) of every layout and studied cell, (n_layouts, n_studied), into `out`.
 
@@ -49,7 +49,7 @@ def margins(
     score = np.empty((n_rivals, n_hypotheses), np.float32)
     best, chosen = np.empty(n_rivals, np.float64), np.empty(n_rivals, np.intp)
     heard, centre = np.empty((n_pairs, n_rivals)), np.empty((n_pairs, n_rivals))
-    chance = np.empty(len(NODES))
+    missed = np.empty(len(NODES))
     for index in range(len(layouts)):
         pair = 0
         for i in range(n_mics):
@@ -91,7 +91,7 @@ def margins(
                         heard[pair, rival] = 1.0 - unheard * math.exp(-to_nats * evidence[row, source, k])
                         centre[pair, rival] = x + to_steps * shift[row, source, k]
                     own += variance[row, source] * heard[pair, 0] ** 2
-                chance[:] = 1.0
+                missed[:] = 0.0
                 for rival in range(1, n_rivals):
                     theirs, shared = 1e-9, 0.0
                     for pair in range(n_pairs):
@@ -104,7 +104,9 @@ def margins(
                     rest = math.sqrt(max(theirs - shared * shared / own, 1e-6))
                     for node in range(len(NODES)):
                         z = (best[0] - best[rival] + NODES[node] * (own - shared) / math.sqrt(own)) / rest
-                        chance[node] *= 0.5 * math.erfc(-z * _ROOT_HALF)
+                        # Of the misses, not of what is right: near 1 the digits would be lost.
+                        lost = 0.5 * math.erfc(z * _ROOT_HALF)
+                        missed[node] += lost - missed[node] * lost
                 for node in range(len(NODES)):
-                    total += NODE_WEIGHTS[node] * chance[node]
-            out[index, cell] = total / n_draws
+                    total += NODE_WEIGHTS[node] * missed[node]
+            out[index, cell] = 1.0 - total / n_draws

@@ -35,7 +35,7 @@ class Preview:
     log_det : (n_layouts, n_cells), log-determinant of the Fisher information of a sound's place, nats (1 / m^2)
     """
 
-    margin: NDArray[np.float32]
+    margin: NDArray[np.float64]
     log_det: NDArray[np.float64]
 
 
@@ -54,11 +54,11 @@ class Previewer:
 
     def margins(
         self, layouts: NDArray[np.integer] | Sequence[Sequence[int]], *, progress: Progress | None = None
-    ) -> NDArray[np.float32]:
+    ) -> NDArray[np.float64]:
         """`margin` of `Preview`; raises `ConfigError` about a layout that cannot be."""
         chosen = checked_layouts(layouts, n_points=len(self.study.points))
         kernel, t = _kernel(), self.tables
-        out = np.zeros((len(chosen), len(t.cells)), dtype=np.float32)
+        out = np.zeros((len(chosen), len(t.cells)))
 
         def judge(first: int) -> int:
             part = slice(first, first + _BATCH)
