@@ -12,6 +12,8 @@
 #   make bench-detection-full     the same with 200 epochs, long vents and days of normal sound, hours
 #   make bench-monitor            the live watch: load, a simulated day, time to the alarm, faults, many arrays
 #   make bench-monitor-full       the same with a simulated week, 100 vents and every fault 20 times, hours
+#   make bench-study              placement studies: cost of an event, agreement of the engines, ranking, search, memory
+#   make bench-study-full         the same with more events, conditions and kills, hours
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -19,7 +21,7 @@ PIP := $(BIN)/pip --disable-pip-version-check
 INSTALL := $(PIP) install --quiet --constraint constraints.txt
 
 .PHONY: demo test lint system docs bench-chain bench-localization bench-localization-full bench-detection bench-detection-full \
-  bench-monitor bench-monitor-full clean
+  bench-monitor bench-monitor-full bench-study bench-study-full clean
 
 demo: .venv/sim
 	$(BIN)/trad-array demo --out demo
@@ -61,6 +63,12 @@ bench-monitor: system .venv/dev
 
 bench-monitor-full: system .venv/dev
 	$(BIN)/python benchmarks/monitor/run.py --full
+
+bench-study: .venv/dev
+	$(BIN)/python benchmarks/study/run.py --quick
+
+bench-study-full: .venv/dev
+	$(BIN)/python benchmarks/study/run.py --full
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
