@@ -84,3 +84,67 @@ def _set(table: Any, numbers: Mapping[str, tuple[float, int]]) -> None:
     """Put numbers into a table, rounded; a key that is new goes to the table's end."""
     for key, (value, digits) in numbers.items():
         table[key] = round(float(value), digits) + 0.0
+
+
+def write_layout(target: Path, layout: Layout, *, comment: str = "") -> None:
+    """Write a whole layout into a new file, every cell by itself; what stands there is replaced.
+
+    Parameters
+    ----------
+    target : file to write, in a folder that exists
+    layout : what `load_layout` shall read; the footprint of a cell, which only drawings use, is not kept
+    comment : lines to stand at the top
+
+    Raises
+    ------
+    LayoutError
+        If it would not be a usable layout.
+    OSError
+        If the file cannot be written.
+    """
+    part = target.with_name(target.name + ".part")
+    try:
+        part.write_text(layout_text(layout, comment=comment), encoding="utf-8")
+        read_layout(part)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def layout_text(layout: Layout, *, comment: str = "") -> str:
+    """The text of a layout file that says what the layout says; its calibration is left out."""
+    import tomlkit
+
+    document = tomlkit.document()
+    for line in comment.splitlines():
+        document.add(tomlkit.comment(line))
+    document.update({"schema": 1, "id": layout.id, "provenance": layout.provenance})
+    document["air"] = {"temperature_c": layout.temperature_c, "temperature_sigma_c": layout.temperature_sigma_c}
+    if layout.box_m is not None:
+        document["room"] = {"min_m": layout.box_m[0].tolist(), "max_m": layout.box_m[1].tolist()}
+    document["mics"] = [
+        {
+            "name": name,
+            "channel": layout.mic_channels[k],
+            "position_m": _metres(layout.mics[k]),
+            "position_sigma_m": round(float(layout.mic_sigma_m[k]), 6),
+            "delay_us": round(1e6 * float(layout.mic_delay_s[k]), 3),
+            "delay_sigma_us": round(1e6 * float(layout.mic_delay_sigma_s[k]), 3),
+            "role": layout.mic_roles[k],
+        }
+        for k, name in enumerate(layout.mic_names)
+    ]
+    document["cells"] = [
+        {"name": name, "position_m": _metres(at), "pack": layout.pack_names[pack]}
+        for name, at, pack in zip(layout.cell_names, layout.cells, layout.cell_packs, strict=True)
+    ]
+    if layout.n_guards:
+        document["guards"] = [
+            {"name": name, "position_m": _metres(at)}
+            for name, at in zip(layout.guard_names, layout.guards, strict=True)
+        ]
+    return tomlkit.dumps(document)
+
+
+def _metres(at: Any) -> list[float]:
+    return [round(float(v), 6) + 0.0 for v in at]
