@@ -62,7 +62,7 @@ def test_check_says_how_long_and_how_much_disk(cli, study, cache):
     code, out, err = cli("study", "check", study, "--cache", cache, "--workers", 2)
     assert (code, err) == (0, "")
     assert out.startswith("tiny: 2 layouts from 7 positions, 2 cells that vent\n")
-    assert "localization: 800 events; detection: 0 sounds; 8 shards, 0 of them are there\n" in out
+    assert "to simulate: 800 vents for localization, 0 sounds for detection; 8 shards, 0 of them are there\n" in out
     assert "time: about " in out
     assert f"MB in {cache}" in out
 
