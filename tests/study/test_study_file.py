@@ -130,7 +130,7 @@ def test_the_reference_comes_first_and_shared_places_are_one_point(study_at, tmp
     text = layout_path("pack-corners").read_text().replace('id = "pack-corners"', 'id = "high"')
     (tmp_path / "high.toml").write_text(text.replace("[2.500, 1.600, 1.627]", "[2.500, 1.600, 2.000]"))
     study = read_study(
-        study_at(HEAD + '[candidates]\nlayouts = ["pack-corners", "high.toml"]\nreference = "high.toml"\n')
+        study_at(HEAD + '[candidates]\nlayouts = ["pack-corners", "high.toml"]\nreference = "high"\n')
     )
     assert [choice.name for choice in study.choices] == ["high", "pack-corners"]
     assert len(study.points) == 5
