@@ -54,20 +54,20 @@ def search_pictures(study: Study, search: Search) -> Iterator[Picture | LeftOut]
     )
 
 
-def ranking_picture(several: Sequence[Ranked]) -> Picture | LeftOut:
+def ranking_picture(several: Sequence[Ranked], spearman: float) -> Picture | LeftOut:
     """The preview against simulation."""
     if not several:
         return LeftOut(RANKING, "no layout was both previewed and simulated")
 
     def draw() -> "Figure":
         figure = new_figure(8.5, 5.2)
-        ranking_plot(several, figure.subplots())
+        ranking_plot(several, figure.subplots(), spearman=spearman)
         return figure
 
     return Picture(
         "ranking.png",
         RANKING,
-        ranking_title(several),
+        ranking_title(several, spearman),
         "Simulated. Each layout once: the score that sorts thousands of layouts, and what simulation says of the short "
         "list, with 95 % intervals (Wilson). Among the best, which are alike, order is partly chance.",
         draw,
