@@ -229,8 +229,8 @@ def _heard(world: World, condition: Condition, max_delay_s: float) -> _Heard:
         shares.append(event.heard(response))
         powers.append((np.einsum("fii->if", unit).real * hiss).mean() / (event.plain @ shares[-1]))
     excess = float(np.mean(powers) / np.einsum("iif->if", noise).real.mean())
-    louder, dof = weighing(event, np.mean(shares, axis=0), excess=excess, n_mics=_LEVEL_CELLS)
-    return _Heard(frames, noise, hiss * louder, event.lag_weights, dof, bins_hz)
+    weighed = weighing(event, np.mean(shares, axis=0), excess=excess, n_mics=_LEVEL_CELLS)
+    return _Heard(frames, noise, hiss * weighed.louder, event.lag_weights, weighed.dof, bins_hz)
 
 
 def _late(world: World, condition: Condition, row: int) -> NDArray[np.float32]:
