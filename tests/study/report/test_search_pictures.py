@@ -71,7 +71,7 @@ def test_the_preview_is_set_against_simulation():
     (box,) = ax.containers
     assert box.lines[0].get_xydata().tolist() == [[1.0, 50.0], [2.0, 90.0], [3.0, 80.0]]
     assert ax.get_title() == "Spearman 0.50 with simulation; the best is the preview's number 2 of 3"
-    assert [text.get_text() for text in ax.texts] == ["b"]
+    assert [text.get_text() for text in ax.texts] == ["ringed, the best: b"]
 
 
 def test_the_page_steps_through_the_search(found):

@@ -137,15 +137,15 @@ def ranking_plot(several: Sequence[Ranked], ax: "Axes", *, spearman: float) -> "
     best = int(p.argmax())
     (ring,) = ax.plot(x[best], p[best], "o", color=VERMILION, markersize=13, zorder=3)
     ring.set(markerfacecolor="none", markeredgewidth=2.0)
-    ax.annotate(
-        several[best].name,
-        (float(x[best]), float(p[best])),
-        xytext=(-10, 0),
-        textcoords="offset points",
+    ax.text(
+        0.98,
+        0.04,
+        f"ringed, the best: {several[best].name}",
+        transform=ax.transAxes,
         ha="right",
-        va="center",
-        fontsize=8,
+        fontsize=9,
         color=VERMILION,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85},
     )
     ax.set_xlabel("score of the preview")
     ax.set_ylabel("vents put in the right cell, %")
