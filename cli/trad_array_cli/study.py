@@ -10,6 +10,8 @@ from trad_array_cli.lazy import LazyGroup
 SUBCOMMANDS: Mapping[str, str] = {
     "check": "Say how long a study takes and how much disk it needs, or what is wrong with it.",
     "run": "Simulate every layout under every condition: a table and a report.",
+    "rank": "Preview thousands of layouts, simulate the best of them.",
+    "optimise": "Move microphones within what is allowed until they hear best.",
     "report": "Draw what a run found: one page that opens offline, and its pictures.",
     "export": "Write the results of a run for other tools.",
 }

@@ -60,14 +60,19 @@ class SearchPlan(At):
     cable_to_m: tuple[float, float, float] | None = None
 
 
-def read_rank(table: Table) -> RankPlan:
-    """The section [rank]; raises the table's error."""
-    return read_settings(RankPlan, table)
+def read_rank(table: Table, *, mics: int = 4) -> RankPlan:
+    """The section [rank]; raises the table's error.
+
+    mics : microphones of a layout where the section does not say
+    """
+    given = table.has("mics")
+    plan = read_settings(RankPlan, table)
+    return plan if given else replace(plan, mics=mics)
 
 
-def read_search(table: Table) -> SearchPlan:
-    """The section [search]; raises the table's error."""
-    ends = None
+def read_search(table: Table, *, mics: int = 4) -> SearchPlan:
+    """The section [search]; arguments and errors as `read_rank`."""
+    ends, given = None, table.has("mics")
     if table.has("cable_to_m"):
         x, y, z = table.vector("cable_to_m", size=3)
         ends = (x, y, z)
@@ -76,7 +81,7 @@ def read_search(table: Table) -> SearchPlan:
     plan = read_settings(SearchPlan, table)
     if plan.cable_price > 0 and ends is None:
         raise table.fail("cable_to_m", "missing, expected where the cables end, since cable_price is above 0")
-    return replace(plan, cable_to_m=ends)
+    return replace(plan, cable_to_m=ends, mics=plan.mics if given else mics)
 
 
 def rank_schema() -> dict[str, Any]:

@@ -34,6 +34,7 @@ from trad_array.simulation.negatives import NEGATIVE_KINDS
 from trad_array.simulation.places import room_box
 from trad_array.study.acoustics import require_rt60
 from trad_array.study.records import FANS, MISMATCHES, Box, Condition, DetectionPart, FanState, Mismatch, Site, Study
+from trad_array.study.search_records import RankPlan, SearchPlan, read_rank, read_search
 from trad_array.study.sources import sources_of
 from trad_array.study.study_candidates import (
     MOST_COMBINATIONS,
@@ -61,10 +62,13 @@ class StudyFile:
 
     study : Study; its choices are whole layouts, and combinations where they were asked for
     candidates : what layouts may be made of
+    rank, search : how layouts are ranked and searched, [rank] and [search]
     """
 
     study: Study
     candidates: Candidates
+    rank: RankPlan
+    search: SearchPlan
 
 
 def read_study(path: Path) -> Study:
@@ -123,8 +127,10 @@ def read_study_file(path: Path, *, combine: bool = True) -> StudyFile:
     detection = _read_detection(root.table("detection", required=False))
     study = Study(name, seed, site, candidates.points, choices, conditions, each_dead=each_dead, detection=detection)
     study = _with_run(root.table("run", required=False), study)
+    ranking = read_rank(root.table("rank", required=False), mics=candidates.mics or 4)
+    search = read_search(root.table("search", required=False), mics=candidates.mics or 4)
     root.close()
-    return StudyFile(study, candidates)
+    return StudyFile(study, candidates, ranking, search)
 
 
 def _read_site(table: Table, folder: Path) -> Site:
