@@ -60,7 +60,7 @@ def command(
     study, kept_in = read_study(study_path), cache_folder(cache)
     planned = plan(study, kept_in, folder=out, workers=workers or cores())
     require_disk(planned, kept_in, out)
-    say(f"{study.name}: {planned.layouts} layouts, {planned.events + planned.sounds} events, simulated")
+    say(f"{study.name}: {planned.layouts} layouts, {planned.events + planned.sounds} events to simulate")
     last = _Last()
     try:
         with shown_progress() as show:
