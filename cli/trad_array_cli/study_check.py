@@ -61,7 +61,8 @@ def _lines(name: str, planned: "Plan", cache: Path) -> list[str]:
             f"noise at {room.noise} positions, {room.noise_kept} of them are there"
             for room in planned.rooms
         ),
-        f"localization: {planned.events} events in {planned.shards} shards; detection: {planned.sounds} sounds",
+        f"to simulate: {planned.events} vents for localization, {planned.sounds} sounds for detection; "
+        f"{planned.shards} shards, {planned.shards_kept} of them are there",
         f"time: about {spoken(planned.seconds)} with {planned.workers} processes",
         f"disk: {planned.cache_bytes / 1e6:.0f} MB in {cache}, {planned.run_bytes / 1e6:.0f} MB in the run folder",
     ]

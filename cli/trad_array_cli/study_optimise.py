@@ -67,6 +67,7 @@ def command(
       trad-array study optimise mine.toml -o spare --aim one-dead --mics 6 --trials 5000
     """
     from trad_array.study.executors import cores
+    from trad_array.study.report.search_report import write_search_report
     from trad_array.study.search import optimise
     from trad_array.study.search_results import write_found
     from trad_array.study.study_file import read_study_file
@@ -95,6 +96,7 @@ def command(
         say(f"{out}: what was tried is kept; the same command goes on from there")
         raise
     path = write_found(out, read.study, found)
+    page = write_search_report(out, read.study, found)
     for line in _lines(found):
         click.echo(line, err=as_json)
     if as_json:
@@ -103,6 +105,7 @@ def command(
                 "schema": "trad-array/study-optimise/1",
                 "simulated": True,
                 "folder": str(out),
+                "report": str(page),
                 "layout": str(path),
                 "aim": plan.aim,
                 "mics": [read.study.points.names[k] for k in found.best.choice.points],
@@ -110,7 +113,7 @@ def command(
                 "difference": [found.difference.difference, found.difference.low, found.difference.high],
             }
         )
-    say(f"wrote {path}, search.json and search.jsonl")
+    say(f"wrote {path}, search.json, search.jsonl and {page}")
 
 
 def _reference(study: "Study", name: str | None) -> "Choice":

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +14,7 @@ from trad_array_cli.durations import spoken
 from trad_array_cli.report import say
 
 if TYPE_CHECKING:
+    from trad_array.study.records import Study
     from trad_array.study.running import Progress
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -41,6 +43,33 @@ def workers_option(function: F) -> F:
     return click.option(
         "--workers", type=click.IntRange(1, 1024), metavar="N", help="Processes.  [default: as many as cores]"
     )(function)
+
+
+def events_option(function: F) -> F:
+    """`--events`: a smaller or larger form of a study."""
+    return click.option(
+        "--events",
+        type=click.IntRange(1, 100_000_000),
+        metavar="N",
+        help="Vents for each layout and condition instead of the file's; agreement and detection in proportion.",
+    )(function)
+
+
+def of_size(study: "Study", events: int | None) -> "Study":
+    """The study with so many events, and all else that is counted in proportion, at least one where there was any."""
+    if events is None:
+        return study
+    share = events / study.events
+
+    def some(count: int) -> int:
+        return max(round(count * share), min(count, 1))
+
+    part = replace(
+        study.detection,
+        events=some(study.detection.events),
+        negative_events=some(study.detection.negative_events),
+    )
+    return replace(study, events=events, agreement_events=some(study.agreement_events), detection=part)
 
 
 def scheduler_option(function: F) -> F:

@@ -51,6 +51,7 @@ def command(
     """
     from trad_array.study.executors import cores
     from trad_array.study.ranking import rank
+    from trad_array.study.report.search_report import write_ranking_report
     from trad_array.study.search_results import write_ranking
     from trad_array.study.study_file import read_study_file
     from trad_array.study.world import World
@@ -66,6 +67,7 @@ def command(
         free = read.candidates.free or None
         found = rank(world, plan, free=free, workers=n, folder=out / "simulated", tell=show)
     files = write_ranking(out, read.study, found)
+    page = write_ranking_report(out, read.study, found)
     for line in _lines(found):
         click.echo(line, err=as_json)
     if as_json:
@@ -74,12 +76,13 @@ def command(
                 "schema": "trad-array/study-rank/1",
                 "simulated": True,
                 "folder": str(out),
+                "report": str(page),
                 "previewed": len(found.layouts),
                 "spearman": _number(found.spearman),
                 "best": str(files[0]) if files else None,
             }
         )
-    say(f"wrote {out / 'ranking.json'}, previews.csv and {len(files)} layout files")
+    say(f"wrote {out / 'ranking.json'}, previews.csv, {len(files)} layout files and {page}")
 
 
 def _lines(found: "Ranking") -> list[str]:

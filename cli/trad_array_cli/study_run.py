@@ -10,6 +10,8 @@ from trad_array_cli.report import emit, say
 from trad_array_cli.study_options import (
     cache_folder,
     cache_option,
+    events_option,
+    of_size,
     scheduler_option,
     shown_progress,
     study_argument,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 @out_option(metavar="FOLDER", what="The table, the report, and what is needed to go on after a stop.")
 @cache_option
 @workers_option
+@events_option
 @scheduler_option
 @click.option("--csv", "as_csv", is_flag=True, help="The table as results.csv instead of results.parquet.")
 @json_option("one object at the end")
@@ -33,6 +36,7 @@ def command(
     out: Path,
     cache: Path | None,
     workers: int | None,
+    events: int | None,
     scheduler: str | None,
     as_csv: bool,
     as_json: bool,
@@ -44,6 +48,7 @@ def command(
 
     \b
     Examples:
+      trad-array study run examples/pack.toml -o first-look --events 100
       trad-array study run examples/pack.toml -o pack-study
       trad-array study run mine.toml -o mine --workers 8 --csv
       trad-array study run mine.toml -o mine --scheduler tcp://10.0.0.7:8786
@@ -57,10 +62,10 @@ def command(
     from trad_array.study.running import run
     from trad_array.study.study_file import read_study
 
-    study, kept_in = read_study(study_path), cache_folder(cache)
+    study, kept_in = of_size(read_study(study_path), events), cache_folder(cache)
     planned = plan(study, kept_in, folder=out, workers=workers or cores())
     require_disk(planned, kept_in, out)
-    say(f"{study.name}: {planned.layouts} layouts, {planned.events + planned.sounds} events, simulated")
+    say(f"{study.name}: {planned.layouts} layouts, {planned.events + planned.sounds} events to simulate")
     last = _Last()
     try:
         with shown_progress() as show:

@@ -62,7 +62,7 @@ def test_check_says_how_long_and_how_much_disk(cli, study, cache):
     code, out, err = cli("study", "check", study, "--cache", cache, "--workers", 2)
     assert (code, err) == (0, "")
     assert out.startswith("tiny: 2 layouts from 7 positions, 2 cells that vent\n")
-    assert "localization: 800 events in 8 shards; detection: 0 sounds\n" in out
+    assert "to simulate: 800 vents for localization, 0 sounds for detection; 8 shards, 0 of them are there\n" in out
     assert "time: about " in out
     assert f"MB in {cache}" in out
 
@@ -115,6 +115,8 @@ def test_run_makes_a_table_and_a_report_and_again_computes_nothing(cli, study, c
     assert found["table"] == str(folder / "results.csv")
     assert (folder / "results.csv").read_text().splitlines()[0].startswith("study,measure,engine,layout,mics")
     assert not (folder / "results.parquet").exists()
+    _, out, _ = cli("study", "check", study, "-o", folder, "--cache", cache)
+    assert "4 shards, 4 of them are there\n" in out
 
 
 def test_a_scheduler_that_does_not_answer_is_one_line(cli, study, cache, tmp_path):

@@ -15,19 +15,22 @@ from trad_array.study.world import World
 
 def test_counts_follow_from_the_study(small_study, tmp_path):
     conditions = tuple(Condition(0.2, snr_db) for snr_db in (-20.0, -10.0, 0.0))
-    study = replace(small_study, conditions=conditions, events=250, shard_events=100)
+    study = replace(small_study, conditions=conditions, events=250, shard_events=100, agreement_events=0)
     planned = plan(study, tmp_path)
     assert (planned.layouts, planned.points, planned.cells) == (2, 6, 3)
     assert (planned.shards, planned.events) == (2 * 3 * 3, 2 * 3 * 250)
     with_losses = plan(replace(study, each_dead=True), tmp_path)
     assert (with_losses.shards, with_losses.events) == (5 * planned.shards, 5 * planned.events)
+    # Both engines at a sample of conditions: six of them here, the time engine's part in shards of its own.
+    with_agreement = plan(replace(study, agreement_events=60), tmp_path)
+    assert with_agreement.events == planned.events + 6 * 60
     part = DetectionPart(events=4, negatives=("door", "rain"), negative_events=3)
     assert planned.sounds == planned.detection_s == 0
     assert plan(replace(study, detection=part), tmp_path).sounds == 2 * 3 * (4 + 2 * 3)
 
 
 def test_shards_that_the_run_folder_has_are_not_computed_again(small_study, tmp_path):
-    study = replace(small_study, events=300, shard_events=100)
+    study = replace(small_study, events=300, shard_events=100, agreement_events=0)
     first, *others = tasks_of(study)
     (tmp_path / SHARDS).mkdir()
     write_shard(tmp_path, TaskResult(first.digest, CellCounts(np.full(3, 33), np.full(3, 20), np.zeros(3))))

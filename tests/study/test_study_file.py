@@ -129,9 +129,7 @@ def test_every_combination_of_positions_is_a_layout_beside_the_sites_own(study_a
 def test_the_reference_comes_first_and_shared_places_are_one_point(study_at, tmp_path):
     text = layout_path("pack-corners").read_text().replace('id = "pack-corners"', 'id = "high"')
     (tmp_path / "high.toml").write_text(text.replace("[2.500, 1.600, 1.627]", "[2.500, 1.600, 2.000]"))
-    study = read_study(
-        study_at(HEAD + '[candidates]\nlayouts = ["pack-corners", "high.toml"]\nreference = "high.toml"\n')
-    )
+    study = read_study(study_at(HEAD + '[candidates]\nlayouts = ["pack-corners", "high.toml"]\nreference = "high"\n'))
     assert [choice.name for choice in study.choices] == ["high", "pack-corners"]
     assert len(study.points) == 5
     assert len(set(study.choices[0].points) & set(study.choices[1].points)) == 3

@@ -82,17 +82,40 @@ def tolerant(
     factor : temper
     unheard : probability that a pair does not hear the direct sound; it then speaks neither for nor against a place
     """
-    from scipy.ndimage import gaussian_filter1d
+    log = _log_likelihood(found, height, factor)
+    top = log.max(axis=1, keepdims=True)
+    return _blurred(np.exp(log - top), top, pair_sigmas_s / found.step_s, unheard)
 
-    size = np.broadcast_to(height, len(found.values))[:, None]
-    log = factor * (size * found.values - 0.5 * size**2) / found.noise[:, None] ** 2
+
+def tolerant_scales(
+    found: EventCorrelations, *, height: float, sigmas_s: NDArray[np.float64], factor: float, unheard: float = UNHEARD
+) -> list[NDArray[np.float64]]:
+    """`tolerant` for several scales of errors, (n_scales, n_pairs), s, at little more than the price of one."""
+    log = _log_likelihood(found, height, factor)
     top = log.max(axis=1, keepdims=True)
     likelihood = np.exp(log - top)
+    return [_blurred(likelihood, top, sigmas / found.step_s, unheard) for sigmas in sigmas_s]
+
+
+def _log_likelihood(
+    found: EventCorrelations, height: float | NDArray[np.float64], factor: float
+) -> NDArray[np.float64]:
+    size = np.broadcast_to(height, len(found.values))[:, None]
+    return np.asarray(factor * (size * found.values - 0.5 * size**2) / found.noise[:, None] ** 2)
+
+
+def _blurred(
+    likelihood: NDArray[np.float64], top: NDArray[np.float64], sigmas: NDArray[np.float64], unheard: float
+) -> NDArray[np.float64]:
+    """Errors of so many steps summed over, and pairs that hear nothing; back to logarithms."""
+    from scipy.ndimage import gaussian_filter1d
+
+    blurred = np.empty_like(likelihood)
     # Pairs of one width are blurred together; most layouts have one width for all.
-    for sigma_s in np.unique(pair_sigmas_s):
-        alike = pair_sigmas_s == sigma_s
-        likelihood[alike] = gaussian_filter1d(likelihood[alike], sigma_s / found.step_s, axis=1, truncate=3.0)
-    heard = (1.0 - unheard) * likelihood + unheard * np.exp(np.maximum(-top, -600.0))
+    for sigma in np.unique(sigmas):
+        alike = sigmas == sigma
+        blurred[alike] = gaussian_filter1d(likelihood[alike], sigma, axis=1, truncate=3.0)
+    heard = (1.0 - unheard) * blurred + unheard * np.exp(np.maximum(-top, -600.0))
     return np.asarray(np.log(np.maximum(heard, 1e-300)) + top)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trad_array.localization.event_correlations import EventCorrelations, EventSpec, event_correlations
-from trad_array.localization.evidence import log_sum, peak_height, places, summed, temper, tolerant, within
+from trad_array.localization.evidence import log_sum, peak_height, places, summed, temper, tolerant_scales, within
 from trad_array.localization.gate import Clues, Gate
 from trad_array.localization.hypotheses import FINE_OFFSETS_M, CellDelays, Hypotheses, Prior, differences_m, hypotheses
 from trad_array.localization.levels import level_evidence, level_patterns_db
@@ -162,10 +162,8 @@ def evidence_scales(
     found: EventCorrelations, known: CellDelays, *, height: float, n_mics: int
 ) -> list[tuple[float, NDArray[np.float64]]]:
     """For each scale of errors its log prior and the evidence of each pair and delay."""
-    return [
-        (float(log_prior), tolerant(found, height=height, pair_sigmas_s=sigmas, factor=temper(n_mics)))
-        for log_prior, sigmas in zip(known.log_scale_prior, known.pair_sigmas_s, strict=True)
-    ]
+    logs = tolerant_scales(found, height=height, sigmas_s=known.pair_sigmas_s, factor=temper(n_mics))
+    return [(float(log_prior), log) for log_prior, log in zip(known.log_scale_prior, logs, strict=True)]
 
 
 @lru_cache(maxsize=16)

@@ -17,7 +17,7 @@ from trad_array.localization.evidence import UNHEARD, temper
 from trad_array.localization.hypotheses import Prior, cell_delays, pair_sigmas
 from trad_array.study.choice_layout import choice_layout
 from trad_array.study.draws import MOST_MICS
-from trad_array.study.frame_weights import event_frames, weighing
+from trad_array.study.frame_weights import BIN_OVERLAP, event_frames, weighing
 from trad_array.study.hiss import PEAK_HZ, hiss_density
 from trad_array.study.levels import hiss_power, source_gain
 from trad_array.study.pair_spectra import Frames, noise_spectra, signal_spectra
@@ -229,8 +229,9 @@ def _heard(world: World, condition: Condition, max_delay_s: float) -> _Heard:
         shares.append(event.heard(response))
         powers.append((np.einsum("fii->if", unit).real * hiss).mean() / (event.plain @ shares[-1]))
     excess = float(np.mean(powers) / np.einsum("iif->if", noise).real.mean())
-    weighed = weighing(event, np.mean(shares, axis=0), excess=excess, n_mics=_LEVEL_CELLS)
-    return _Heard(frames, noise, hiss * weighed.louder, event.lag_weights, weighed.dof, bins_hz)
+    found = weighing(event, np.mean(shares, axis=0), excess=excess, n_mics=_LEVEL_CELLS)
+    # As if every bin were independent of its neighbours.
+    return _Heard(frames, noise, hiss * found.louder, event.lag_weights, found.dof / BIN_OVERLAP, bins_hz)
 
 
 def _late(world: World, condition: Condition, row: int) -> NDArray[np.float32]:

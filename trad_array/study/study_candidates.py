@@ -71,7 +71,7 @@ def read_candidates(table: Table, site: Site, folder: Path) -> Candidates:
         raise table.fail(
             "", "expected layouts, [[candidates.positions]] or [[candidates.zones]] to choose from, found none"
         )
-    layouts = _layouts(table, named, site, folder)
+    layouts = _layouts(table, named, site, folder, own=not set_tables)
     collected = _Collected(site.boxes)
     try:
         choices = [_whole(table, layout, site, collected) for layout in layouts]
@@ -82,6 +82,8 @@ def read_candidates(table: Table, site: Site, folder: Path) -> Candidates:
     loose = (sigma_m, delay_sigma_s)
     free = [*_positions(position_tables, site, collected, loose), *_zones(zone_tables, site, collected, loose)]
     choices += _sets(set_tables, collected)
+    reference = table.text("reference", default=choices[0].name, choices=tuple(choice.name for choice in choices))
+    choices.sort(key=lambda choice: choice.name != reference)
     _require_names(collected, choices, table)
     mics = 0
     if free and (table.has("mics") or not set_tables):
@@ -132,15 +134,15 @@ class _Collected:
         return Points(tuple(self.names), np.array(list(self._rows)), tuple(self._zones), sigmas[:, 0], sigmas[:, 1])
 
 
-def _layouts(table: Table, named: Sequence[str], site: Site, folder: Path) -> list[Layout]:
-    """The layouts that are named, or the site's own; the reference first."""
-    layouts = {name: load_beside(table, "layouts", name, folder) for name in named} or {site.layout.id: site.layout}
-    reference = table.text("reference", default=next(iter(layouts)), choices=tuple(layouts))
-    order = [reference, *(name for name in layouts if name != reference)]
-    one_of_each([(table, layouts[name].id) for name in order], "layouts", shown)
-    if len(layouts) != max(len(named), 1):
+def _layouts(table: Table, named: Sequence[str], site: Site, folder: Path, *, own: bool) -> list[Layout]:
+    """The layouts that are named; the site's own where none is and it is wanted."""
+    if not named:
+        return [site.layout] if own else []
+    layouts = {name: load_beside(table, "layouts", name, folder) for name in named}
+    one_of_each([(table, layout.id) for layout in layouts.values()], "layouts", shown)
+    if len(layouts) != len(named):
         raise table.fail("layouts", "expected each layout once, found one of them twice")
-    return [layouts[name] for name in order]
+    return list(layouts.values())
 
 
 def load_beside(table: Table, key: str, name: str, folder: Path) -> Layout:

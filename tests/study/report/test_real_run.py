@@ -10,6 +10,7 @@ from trad_array.study.report.export import export_chama
 from trad_array.study.report.run_folder import read_found
 from trad_array.study.report.writing import write_report
 from trad_array.study.running import run
+from trad_array.study.tasks import ENGINES
 
 pytestmark = pytest.mark.slow
 
@@ -22,6 +23,7 @@ def folder(small_study, small_cache, tmp_path_factory):
         conditions=(Condition(0.2, -30.0), Condition(0.2, -10.0), Condition(0.2, -10.0, mismatch=MISMATCHES["M1"])),
         each_dead=True,
         events=90,
+        agreement_events=40,
         detection=DetectionPart(events=2, negatives=("door",), negative_events=1, duration_s=0.5),
     )
     folder = tmp_path_factory.mktemp("real")
@@ -33,10 +35,20 @@ def test_the_page_of_a_real_run_shows_what_was_simulated(folder):
     text = write_report(folder).read_text(encoding="utf-8")
     found = read_found(folder)
     # 90 vents, three conditions: with all and without each of 4, 4 and 3 microphones.
-    assert sum(score.cells.total.n for score in found.scores) == 90 * 3 * (5 + 5 + 4)
-    assert f"{90 * 3 * 14:,} simulated vents" in text
+    simulated = {engine: sum(s.cells.total.n for s in found.scores if s.engine == engine) for engine in ENGINES}
+    # The time engine runs at six of them too.
+    assert simulated == {"spectral": 90 * 3 * (5 + 5 + 4), "time": 40 * 6}
+    assert f"{90 * 3 * 14 + 40 * 6:,} simulated vents" in text
     names = {path.name for path in (folder / "report").glob("*.png")}
-    assert names >= {"curve.png", "right-1.png", "microphones.png", "losses.png", "sheet.png", "detection.png"}
+    assert names >= {
+        "curve.png",
+        "right-1.png",
+        "microphones.png",
+        "losses.png",
+        "sheet.png",
+        "detection.png",
+        "agreement.png",
+    }
     # Loud vents are named more often than faint ones.
     p = {score.at.snr_db: score.cells.total.p for score in found.whole if score.at.mismatch == "none"}
     assert p[-10.0] > p[-30.0]

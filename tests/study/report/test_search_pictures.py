@@ -1,14 +1,11 @@
 """How a search went, and how well the preview ranked: what their pictures draw and say."""
 
 import re
-from dataclasses import replace
 
 import numpy as np
-import pytest
 from matplotlib.figure import Figure
 
-from trad_array.study.report.page import page
-from trad_array.study.report.pictures import pictures
+from trad_array.study.report.page import sections
 from trad_array.study.report.search_pictures import search_pictures
 from trad_array.study.report.search_plots import (
     MOST_STEPS,
@@ -16,7 +13,6 @@ from trad_array.study.report.search_plots import (
     Search,
     Trial,
     improvements,
-    rank_correlation,
     ranking_plot,
     search_plot,
     steps,
@@ -69,38 +65,18 @@ def test_every_step_has_its_own_layout_on_it(found):
         np.testing.assert_allclose(np.array(mics.get_data()).T, at)
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "wanted"),
-    [
-        ([1, 2, 3, 4], [10, 20, 30, 40], 1.0),
-        ([1, 2, 3, 4], [4, 3, 2, 1], -1.0),
-        # By hand: ranks 1 2 3 4 5 against 2 1 4 3 5, squares of differences sum to 4: 1 - 6 * 4 / 120.
-        ([1, 2, 3, 4, 5], [2, 1, 4, 3, 5], 0.8),
-        # Equal values share a rank: 1.5 1.5 3 against 1 2 3.
-        ([7, 7, 8], [1, 2, 3], 0.8660254),
-    ],
-)
-def test_the_rank_correlation_is_spearmans(first, second, wanted):
-    assert rank_correlation(np.array(first, float), np.array(second, float)) == pytest.approx(wanted)
-
-
 def test_the_preview_is_set_against_simulation():
     several = [Ranked("a", 1.0, Share(50, 100)), Ranked("b", 2.0, Share(90, 100)), Ranked("c", 3.0, Share(80, 100))]
-    ax = ranking_plot(several, Figure().subplots())
+    ax = ranking_plot(several, Figure().subplots(), spearman=0.5)
     (box,) = ax.containers
     assert box.lines[0].get_xydata().tolist() == [[1.0, 50.0], [2.0, 90.0], [3.0, 80.0]]
-    assert ax.get_title() == "The preview sorts like simulation (Spearman 0.50); the best is its number 2 of 3"
-    assert [text.get_text() for text in ax.texts] == ["b"]
+    assert ax.get_title() == "Spearman 0.50 with simulation; the best is the preview's number 2 of 3"
+    assert [text.get_text() for text in ax.texts] == ["ringed, the best: b"]
 
 
 def test_the_page_steps_through_the_search(found):
-    searched = replace(found, search=Search("worst cell, share", tuple(trials(0.5, 0.6, 0.8))))
-    drawn = [
-        one if not hasattr(one, "file") else (one, b"png")
-        for one in pictures(searched)
-        if not hasattr(one, "file") or one.heading == "How the search went"
-    ]
-    text = page(searched, drawn, {})
+    search = Search("worst cell, share", tuple(trials(0.5, 0.6, 0.8)))
+    text = "".join(sections([(one, b"png") for one in search_pictures(found.study, search)]))
     (steps_html,) = re.findall(r'<div class="steps">.*?</div>', text, flags=re.DOTALL)
     assert steps_html.count("<figure>") == 3
     assert 'type="range"' in steps_html

@@ -92,7 +92,9 @@ def agreement_title(found: Sequence[Agreed]) -> str:
     if apart:
         return f"The engines differ at {len(apart)} of {len(found)} conditions, by up to {far:.1f} points"
     sure = [pair for pair in found if -AGREED <= pair.gap.low and pair.gap.high <= AGREED]
-    shown = "shown" if len(sure) == len(found) else f"{len(sure)} of them shown to be within 1 point"
     if len(sure) == len(found):
         return f"The engines agree within 1 point at all {len(found)} conditions"
-    return f"No difference beyond 1 point is seen at {len(found)} conditions\n(largest seen {far:.1f}; {shown})"
+    return (
+        f"At none of {len(found)} conditions do the engines surely differ by more than 1 point\n"
+        f"(largest seen {far:.1f}; surely within 1 point at {len(sure)})"
+    )

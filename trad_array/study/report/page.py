@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from trad_array.study.records import Study
 from trad_array.study.report.answer import answer
 from trad_array.study.report.page_style import SCRIPT, STYLE
 from trad_array.study.report.picture import LeftOut, Picture
@@ -42,14 +43,18 @@ def page(found: Found, drawn: Sequence[tuple[Picture, bytes] | LeftOut], digests
         f"<h1>{escape(title)}</h1>",
         _provenance(found),
         *(f'<p class="answer">{escape(sentence)}</p>' for sentence in answer(found)),
-        *_sections(drawn),
+        *sections(drawn),
         *_localized(found.scores),
         *_chain(found.heard),
-        *_parameters(found),
-        "<h2>What simulation leaves out</h2>",
-        "<ul>" + "".join(f"<li>{escape(one)}</li>" for one in _LEAVES_OUT) + "</ul>",
+        *parameters(found.study),
+        *leaves_out(),
         *_made_with(found, digests),
     ]
+    return document(title, parts)
+
+
+def document(title: str, parts: Sequence[str]) -> str:
+    """A whole page around its parts: style, policy and the one script in it."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_policy()}">\n'
@@ -66,6 +71,12 @@ def _policy() -> str:
     return f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
 
 
+def leaves_out() -> list[str]:
+    """What simulation leaves out."""
+    listed = "".join(f"<li>{escape(one)}</li>" for one in _LEAVES_OUT)
+    return ["<h2>What simulation leaves out</h2>", f"<ul>{listed}</ul>"]
+
+
 def _provenance(found: Found) -> str:
     study = found.study
     n = len(study.site.cells)
@@ -78,7 +89,8 @@ def _provenance(found: Found) -> str:
     )
 
 
-def _sections(drawn: Sequence[tuple[Picture, bytes] | LeftOut]) -> list[str]:
+def sections(drawn: Sequence[tuple[Picture, bytes] | LeftOut]) -> list[str]:
+    """Pictures under their headings, and why a section has none."""
     lines: list[str] = []
     heading = ""
     for one in drawn:
@@ -121,7 +133,7 @@ def _localized(several: Sequence[Score]) -> list[str]:
         lines.append(
             f"<p>The first {MOST_ROWS:,} of {len(several):,} rows; all of them are in the results beside it.</p>"
         )
-    return [*lines, _table(head, (_score_row(score) for score in several[:MOST_ROWS]))]
+    return [*lines, table(head, (_score_row(score) for score in several[:MOST_ROWS]))]
 
 
 def _score_row(score: Score) -> tuple[Any, ...]:
@@ -166,18 +178,18 @@ def _chain(several: Sequence[Heard]) -> list[str]:
         for one in several[:MOST_ROWS]
     ]
     head = (*counts, "half placed within, s", "95 % within, s", "heard, s")
-    return ["<h2>The whole chain, every kind of sound</h2>", _table(head, rows)]
+    return ["<h2>The whole chain, every kind of sound</h2>", table(head, rows)]
 
 
-def _parameters(found: Found) -> list[str]:
-    study = found.study
+def parameters(study: Study) -> list[str]:
+    """What was asked, as tables."""
     site = study.site
     box = site.layout.box_m
     rows = [
         ("seed", study.seed),
         ("engine", study.engine),
         ("vents for each layout and condition", study.events),
-        ("reference layout, at which loudness is meant", found.reference),
+        ("reference layout, at which loudness is meant", study.choices[0].name),
         ("room, m", "unknown" if box is None else " to ".join(str(corner.tolist()) for corner in box)),
         ("cells that vent, of all that can be named", f"{len(site.cells)} of {site.layout.n_cells}"),
         ("heights above the valve, m", ", ".join(f"{h:g}" for h in site.jet_heights_m)),
@@ -199,7 +211,7 @@ def _parameters(found: Found) -> list[str]:
     ]
     fans = {c.fan.name: c.fan for c in study.conditions}
     rows += [(f"fans {f.name}", f"speed x {f.speed:g}, {f.level_db:+g} dB") for f in fans.values()]
-    lines = ["<h2>Parameters</h2>", _table(("what", "value"), rows)]
+    lines = ["<h2>Parameters</h2>", table(("what", "value"), rows)]
     mics = [
         (
             choice.name,
@@ -210,16 +222,16 @@ def _parameters(found: Found) -> list[str]:
         for choice in study.choices
         for k in choice.points
     ]
-    listed = _table(("layout", "microphone", "zone", "x, m", "y, m", "z, m"), mics[:MOST_ROWS])
+    listed = table(("layout", "microphone", "zone", "x, m", "y, m", "z, m"), mics[:MOST_ROWS])
     return [*lines, f"<details><summary>Microphones of every layout (assumed positions)</summary>{listed}</details>"]
 
 
 def _made_with(found: Found, digests: Mapping[str, str]) -> list[str]:
     return [
         "<h2>Made with</h2>",
-        _table(("what", "version"), list(found.versions.items())),
+        table(("what", "version"), list(found.versions.items())),
         "<h2>SHA-256</h2>",
-        _table(("file", "SHA-256"), list(digests.items())),
+        table(("file", "SHA-256"), list(digests.items())),
     ]
 
 
@@ -235,7 +247,8 @@ def _plural(n: int, word: str) -> str:
     return word if n == 1 else f"{word}s"
 
 
-def _table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A table of words and numbers; everything in it is escaped."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
     body = "\n".join("<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in rows)
     return f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>'

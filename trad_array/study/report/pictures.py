@@ -15,7 +15,6 @@ from trad_array.study.report.picture import LeftOut, Picture
 from trad_array.study.report.places import ENOUGH
 from trad_array.study.report.run_folder import Found
 from trad_array.study.report.scores import Heard, Score, share_of, shared_words, surroundings_words, together
-from trad_array.study.report.search_pictures import ranking_picture, search_pictures
 from trad_array.study.report.sheets import MOST, Small, contact_sheet, sheet_size
 
 if TYPE_CHECKING:
@@ -42,10 +41,6 @@ def pictures(found: Found) -> Iterator[Picture | LeftOut]:
         yield _mics(found)
         yield _losses(found)
         yield _sheet(found)
-    if found.ranked:
-        yield ranking_picture(found.ranked)
-    if found.search is not None:
-        yield from search_pictures(found.study, found.search)
     yield from _heard(found)
     yield _agreement(found)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from trad_array.study.choice_layout import choice_layout
 from trad_array.study.records import Choice, Study
 from trad_array.study.report.scores import Heard, Score, Table, at_common_points, best_first, heard, scores, whole
-from trad_array.study.report.search_plots import Ranked, Search
 from trad_array.study.running import read_run
 from trad_array_geometry import Layout
 
@@ -20,14 +19,11 @@ class Found:
     study : what was asked
     table : the tidy table, columns by name
     versions : of Python and of packages, by their names
-    search : how a search went, or None; ranked : layouts that were previewed and simulated
     """
 
     study: Study
     table: Table
     versions: Mapping[str, str] = field(default_factory=dict)
-    search: Search | None = None
-    ranked: tuple[Ranked, ...] = ()
 
     @cached_property
     def scores(self) -> list[Score]:

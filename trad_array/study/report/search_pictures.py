@@ -39,7 +39,7 @@ def search_pictures(study: Study, search: Search) -> Iterator[Picture | LeftOut]
         yield Picture(
             f"search-{number + 1:02d}.png",
             SEARCH,
-            f"Step {number + 1} of {len(shown)}: {trial.value:.3g} after {trial.number + 1} layouts",
+            f"Step {number + 1} of {len(shown)}: {trial.value:.3g} with layout number {trial.number + 1}",
             f"Simulated. Aim: {search.aim}. Left every layout tried and the best so far, right the ringed one.",
             _Step(study, search, shown, number),
             step=True,
@@ -48,26 +48,26 @@ def search_pictures(study: Study, search: Search) -> Iterator[Picture | LeftOut]
         "search.png",
         SEARCH,
         f"{words}, step by step",
-        f"Simulated. Layouts that were better than all before, at most {len(shown)} of them; over each: after how many "
-        f"layouts, and {search.aim}.",
+        f"Simulated. Layouts that were better than all before, at most {len(shown)} of them; over each: its "
+        f"number among those that were tried, and {search.aim}.",
         lambda: contact_sheet(smalls, new_figure(*sheet_size(smalls)), boxes=study.site.boxes),
     )
 
 
-def ranking_picture(several: Sequence[Ranked]) -> Picture | LeftOut:
+def ranking_picture(several: Sequence[Ranked], spearman: float) -> Picture | LeftOut:
     """The preview against simulation."""
     if not several:
         return LeftOut(RANKING, "no layout was both previewed and simulated")
 
     def draw() -> "Figure":
         figure = new_figure(8.5, 5.2)
-        ranking_plot(several, figure.subplots())
+        ranking_plot(several, figure.subplots(), spearman=spearman)
         return figure
 
     return Picture(
         "ranking.png",
         RANKING,
-        ranking_title(several),
+        ranking_title(several, spearman),
         "Simulated. Each layout once: the score that sorts thousands of layouts, and what simulation says of the short "
         "list, with 95 % intervals (Wilson). Among the best, which are alike, order is partly chance.",
         draw,
@@ -104,4 +104,4 @@ class _Step:
 def _small(study: Study, search: Search, trial: Trial) -> Small:
     choice = Choice(f"trial {trial.number + 1}", trial.points)
     layout = choice_layout(study.site, study.points, choice)
-    return Small(replace(layout, id=choice.name), f"after {trial.number + 1}: {trial.value:.3g}")
+    return Small(replace(layout, id=choice.name), f"number {trial.number + 1}: {trial.value:.3g}")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trad_array.plotting import BLACK, VERMILION
 from trad_array.plotting_reliability import BLUE
@@ -122,11 +121,12 @@ def search_title(trials: Sequence[Trial]) -> str:
     return f"From {better[0].value:.3g} to {last.value:.3g} in {n} layouts, the best after {last.number + 1}{still}"
 
 
-def ranking_plot(several: Sequence[Ranked], ax: "Axes") -> "Axes":
+def ranking_plot(several: Sequence[Ranked], ax: "Axes", *, spearman: float) -> "Axes":
     """Share of vents in the right cell against the preview's score, with 95 % intervals (Wilson).
 
     several : layouts that were previewed and simulated, not empty
     ax : the axes to draw on
+    spearman : rank correlation of preview and simulation, NaN when nobody knows it
     """
     x = np.array([one.preview for one in several])
     p = 100 * np.array([one.simulated.p for one in several])
@@ -137,48 +137,29 @@ def ranking_plot(several: Sequence[Ranked], ax: "Axes") -> "Axes":
     best = int(p.argmax())
     (ring,) = ax.plot(x[best], p[best], "o", color=VERMILION, markersize=13, zorder=3)
     ring.set(markerfacecolor="none", markeredgewidth=2.0)
-    ax.annotate(
-        several[best].name,
-        (float(x[best]), float(p[best])),
-        xytext=(-10, 0),
-        textcoords="offset points",
+    ax.text(
+        0.98,
+        0.04,
+        f"ringed, the best: {several[best].name}",
+        transform=ax.transAxes,
         ha="right",
-        va="center",
-        fontsize=8,
+        fontsize=9,
         color=VERMILION,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85},
     )
     ax.set_xlabel("score of the preview")
     ax.set_ylabel("vents put in the right cell, %")
-    ax.set_title(ranking_title(several))
+    ax.set_title(ranking_title(several, spearman))
     _grid(ax)
     return ax
 
 
-def ranking_title(several: Sequence[Ranked]) -> str:
+def ranking_title(several: Sequence[Ranked], spearman: float) -> str:
     """How well the preview sorts, in words."""
-    if len(several) < 3:
-        return f"{len(several)} layouts were simulated: too few to judge the preview"
-    preview = np.array([one.preview for one in several])
-    place = rank_correlation(preview, np.array([one.simulated.p for one in several]))
     best = max(several, key=lambda one: one.simulated.p)
-    rank = 1 + int((preview > best.preview).sum())
-    return f"The preview sorts like simulation (Spearman {place:.2f}); the best is its number {rank} of {len(several)}"
-
-
-def rank_correlation(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Spearman's rank correlation, equal values sharing their mean rank; NaN where all are equal."""
-    ranks = np.stack([_ranks(first), _ranks(second)])
-    spread = ranks.std(axis=1)
-    if not spread.all():
-        return float("nan")
-    return float(((ranks[0] - ranks[0].mean()) * (ranks[1] - ranks[1].mean())).mean() / spread.prod())
-
-
-def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    _, where, count = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(count)
-    middle: NDArray[np.float64] = last - (count - 1) / 2.0
-    return middle[where]
+    rank = 1 + sum(one.preview > best.preview for one in several)
+    place = f"the best is the preview's number {rank} of {len(several)}"
+    return place[0].upper() + place[1:] if np.isnan(spearman) else f"Spearman {spearman:.2f} with simulation; {place}"
 
 
 def _grid(ax: "Axes") -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from trad_array.alarm.disk import write_file
@@ -13,6 +14,8 @@ from trad_array.study.report.run_folder import read_found
 REPORT, PAGE = "report", "index.html"
 # Sharp on paper at the width of a page, and on a screen.
 _DPI = 110
+# A picture with its PNG, or why there is none.
+Drawn = tuple[Picture, bytes] | LeftOut
 
 
 def write_report(folder: Path) -> Path:
@@ -32,18 +35,26 @@ def write_report(folder: Path) -> Path:
         If the disk refuses something; a page that was there before stays.
     """
     found = read_found(folder)
+    return write_page(folder, pictures(found), lambda drawn: page(found, drawn, digests_of(folder)))
+
+
+def write_page(folder: Path, shown: Iterable[Picture | LeftOut], text_of: Callable[[list[Drawn]], str]) -> Path:
+    """Draw pictures into `folder`/report, and the page around them; returns the page.
+
+    text_of : the page, from the pictures and their PNG
+    """
     target = folder / REPORT
     target.mkdir(parents=True, exist_ok=True)
     before = {path.name for path in target.glob("*.png")}
-    drawn: list[tuple[Picture, bytes] | LeftOut] = []
-    for picture in pictures(found):
+    drawn: list[Drawn] = []
+    for picture in shown:
         if isinstance(picture, LeftOut):
             drawn.append(picture)
             continue
         png = as_png(picture)
         write_file(target / picture.file, png)
         drawn.append((picture, png))
-    write_file(target / PAGE, page(found, drawn, digests_of(folder)).encode())
+    write_file(target / PAGE, text_of(drawn).encode())
     # Pictures of an earlier report would speak of another study.
     for name in before - {one[0].file for one in drawn if not isinstance(one, LeftOut)}:
         (target / name).unlink(missing_ok=True)
