@@ -65,6 +65,7 @@ def test_the_plain_script_names_the_cell_of_a_loud_vent(bench):
     assert right >= 14
 
 
+@pytest.mark.slow
 def test_a_million_events_are_counted_as_many_as_there_are(bench, few):
     part = bench("million").part(few)
     (row,) = (row for row in part.rows if "wall clock" in row.name)
@@ -114,6 +115,7 @@ def test_what_chance_alone_gives_is_that_of_two_binomials(bench):
     assert module.chance([one] * 10, rng=np.random.default_rng(1)) > 1.3 * expected
 
 
+@pytest.mark.slow
 def test_layouts_are_ranked_and_the_rank_correlation_has_an_interval(bench, few):
     part = bench("layout_ranking").part(few)
     wall, margin, log_det = part.rows
@@ -132,6 +134,7 @@ def test_there_are_forty_places_clear_of_each_other_and_inside_the_room(bench):
     assert apart.min() > 0.3
 
 
+@pytest.mark.slow
 def test_a_searched_layout_is_compared_with_the_shipped_one(bench, few):
     part = bench("pack_search").part(few)
     found = by_name(part)
@@ -162,11 +165,12 @@ def test_memory_of_a_session_is_that_of_all_its_processes(bench, tmp_path):
 def test_memory_is_told_for_the_bank_both_engines_and_the_other_simulator(bench, few):
     part = bench("peak_memory").part(few)
     goals = [row for row in part.rows if row.goal == 2048.0]
-    assert len(goals) == 5
+    assert len(goals) == 4
     assert all(20 < row.value < 2048 for row in goals)
     assert any(row.name.startswith("pyroomacoustics, 2 responses") for row in part.rows)
 
 
+@pytest.mark.slow
 def test_a_killed_run_computes_at_most_a_shard_a_process_again(bench, few):
     part = bench("kill_and_resume").part(few)
     again, same, _ = part.rows
