@@ -19,7 +19,8 @@ frame around the pack, ceiling and long walls, and those of `pack-corners`), aga
 RT60 0.5 s, vents of 0.5 s, mismatch M1. At most {trials} layouts are previewed, the best {short} simulated with
 {events} vents each. Both are then compared on vents that the search has not seen, {confirm} by the spectral engine and
 {heard} by the time engine, the same ones for both; low and high of the difference are its 95 % interval, event by
-event.
+event. Whether a sound from above the pack would be given to a cell is not weighed: for that `pack-corners` has
+its raised microphone.
 
 {said}"""
 
