@@ -26,7 +26,7 @@ from trad_array.study.results import (
     write_results,
     write_shard,
 )
-from trad_array.study.tasks import DETECTION, VENT, Task, TaskResult, tasks_of
+from trad_array.study.tasks import DETECTION, VENT, Task, TaskResult, require_engine, tasks_of
 
 if TYPE_CHECKING:
     from trad_array.study.world import World
@@ -95,6 +95,7 @@ def run(
     """
     tell = progress or (lambda _progress: None)
     tasks = tasks_of(study)
+    require_engine(study)
     (folder / SHARDS).mkdir(parents=True, exist_ok=True)
     with take_lock(folder / _LOCK, who="study"):
         _forget_other_table(folder, tasks)

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trad_array.errors import ConfigError
+from trad_array.localization.packs import PackRule
 from trad_array.study.acoustics import VERSION as ROOMS
 from trad_array.study.agreement import sample
 from trad_array.study.as_json import digest_of, to_json
+from trad_array.study.draws import heard_slots
 from trad_array.study.elsewhere import negative_places
 from trad_array.study.noise import VERSION as NOISE
 from trad_array.study.records import ALL_MICS, Choice, Condition, Study
@@ -126,6 +128,20 @@ def tasks_of(study: Study) -> tuple[Task, ...]:
             found, key=lambda t: (t.part == DETECTION, t.condition.rt60_s, order[t.choice.name], t.condition.fan.name)
         )
     )
+
+
+def require_engine(study: Study) -> None:
+    """Raise `ConfigError` about layouts that the spectral engine of a study refuses, before rooms are made for it."""
+    if study.engine != "spectral":
+        return
+    most = PackRule().mics
+    for choice in study.choices:
+        n = max(len(heard_slots(choice, condition)) for condition in study.conditions)
+        if n > most:
+            raise ConfigError(
+                f"{choice.name}: expected at most {most} microphones for the spectral engine, found {n}; "
+                'use engine = "time"'
+            )
 
 
 def conditions_of(study: Study, choice: Choice) -> Iterator[Condition]:
