@@ -13,11 +13,13 @@ from trad_array_geometry.tables import shown
 
 # Brackets within brackets; ODAS files have six (our choice).
 MAX_DEPTH = 32
+# Words, numbers and marks; ODAS files with 256 microphones have some ten thousand (our choice).
+MAX_TOKENS = 100_000
 
 _TOKEN = re.compile(
     r"""
     (?P<skip> \s+ | \#[^\n]* | //[^\n]* | /\*.*?\*/ )
-    | (?P<text> "(?:[^"\\]|\\.)*" )
+    | (?P<text> "(?:[^"\\]++|\\.)*+" )
     | (?P<number> 0[xX][0-9A-Fa-f]+L{0,2} | [-+]? (?:\d+\.?\d*|\.\d+) (?:[eE][-+]?\d+)? L{0,2} )
     | (?P<name> [A-Za-z*][-A-Za-z0-9_*]* )
     | (?P<mark> [{}()\[\]:=;,] )
@@ -58,12 +60,15 @@ class _Reader:
         self._next = next(self._tokens)
 
     def _split(self, text: str) -> Iterator[_Token]:
-        at, line = 0, 1
+        at, line, left = 0, 1, MAX_TOKENS
         while at < len(text):
             found = _TOKEN.match(text, at)
             if found is None:
                 raise LayoutError(f"{self._name}: line {line}: expected a setting, found {shown(text[at : at + 12])}")
             if found.lastgroup != "skip":
+                left -= 1
+                if left < 0:
+                    raise LayoutError(f"{self._name}: line {line}: expected at most {MAX_TOKENS} words, found more")
                 yield _Token(str(found.lastgroup), found[0], line)
             line += text.count("\n", at, found.end())
             at = found.end()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trad_array_geometry.errors import LayoutError
-from trad_array_geometry.formats.rows import MicFile, MicRow, decoded, numeric, require_few, table_of
+from trad_array_geometry.formats.rows import MAX_MICS, MicFile, MicRow, decoded, numeric, table_of
 from trad_array_geometry.layout import Layout
 from trad_array_geometry.layout_cells import MAX_CELLS
 from trad_array_geometry.layout_file import MAX_DELAY_US
@@ -27,10 +27,9 @@ def read_csv(data: bytes, name: str) -> MicFile:
         If it is not such a file; names line and column.
     """
     rows: list[MicRow] = []
-    columns, records = _records(data, name, MIC_COLUMNS)
+    columns, records = _records(data, name, MIC_COLUMNS, most=MAX_MICS)
     for line, fields in records:
         where = f"line {line}: mics[{len(rows) + 1}]"
-        require_few(len(rows) + 1, name=name, where=where)
         rows.append(_mic_row(table_of(fields, name=name, where=where), fields, where))
     if not rows:
         raise LayoutError(f"{name}: line 2: expected a line for each microphone, found none")
@@ -62,10 +61,8 @@ def read_cells_csv(data: bytes, name: str) -> list[Table]:
         If it is not such a file; names line and column.
     """
     tables: list[Table] = []
-    for line, fields in _records(data, name, CELL_COLUMNS)[1]:
+    for line, fields in _records(data, name, CELL_COLUMNS, most=MAX_CELLS)[1]:
         where = f"line {line}: cells[{len(tables) + 1}]"
-        if len(tables) >= MAX_CELLS:
-            raise LayoutError(f"{name}: {where}: expected at most {MAX_CELLS} cells, found more")
         table = table_of(fields, name=name, where=where)
         values: dict[str, Any] = {"name": table.text("name"), "position_m": [table.number(axis) for axis in AXES]}
         if "pack" in fields:
@@ -76,11 +73,13 @@ def read_cells_csv(data: bytes, name: str) -> list[Table]:
     return tables
 
 
-def _records(data: bytes, name: str, known: Sequence[str]) -> tuple[list[str], list[tuple[int, dict[str, Any]]]]:
+def _records(
+    data: bytes, name: str, known: Sequence[str], *, most: int
+) -> tuple[list[str], list[tuple[int, dict[str, Any]]]]:
     """The columns, and (line, fields that are not empty) of every line that is not empty."""
     reader = csv.reader(io.StringIO(decoded(data, name), newline=""), strict=True)
     columns: list[str] = []
-    records = []
+    records: list[tuple[int, dict[str, Any]]] = []
     try:
         for row in reader:
             if not any(field.strip() for field in row):
@@ -90,6 +89,8 @@ def _records(data: bytes, name: str, known: Sequence[str]) -> tuple[list[str], l
                 continue
             if len(row) != len(columns):
                 raise LayoutError(f"{name}: line {reader.line_num}: expected {len(columns)} fields, found {len(row)}")
+            if len(records) == most:
+                raise LayoutError(f"{name}: line {reader.line_num}: expected at most {most} lines, found more")
             fields = {key: field.strip() for key, field in zip(columns, row, strict=True) if field.strip()}
             values = {key: field if key in _WORDS else numeric(field) for key, field in fields.items()}
             records.append((reader.line_num, values))
