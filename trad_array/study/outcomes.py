@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from trad_array.localization.packs import PackRule
 from trad_array.study.executors import Executor, Processes, ThisProcess
 from trad_array.study.files import write_whole
 from trad_array.study.records import Choice, Condition, DetectionPart, Study
@@ -104,7 +105,7 @@ def simulate(
     condition : Condition, whose `dead` is the lost microphone of every layout
     events : for each layout
     fresh : False for the events from number 0 on, True for others that no search has seen
-    engine : "spectral" or "time"
+    engine : "spectral" or "time", which also takes the layouts that the spectral one refuses for their size
     workers : processes
     folder : where finished layouts are kept and found again, or None
     progress : told of layouts done and all
@@ -112,6 +113,8 @@ def simulate(
     from trad_array.study.world import World
 
     world.noise(condition.rt60_s, condition.fan)
+    if max(len(choice.points) for choice in choices) > PackRule().mics:
+        engine = "time"
     world = World(replace(world.study, engine=engine), world.cache)
     tasks = [_task(world.study, choice, condition, events=events, fresh=fresh) for choice in choices]
     found = {t.digest: kept for t in tasks if folder and (kept := _kept(folder, t.digest)) is not None}
@@ -169,6 +172,7 @@ def _task(study: Study, choice: Choice, condition: Condition, *, events: int, fr
         each_dead=False,
         events=events * (2 if fresh else 1),
         shard_events=events,
+        agreement_events=0,
         detection=DetectionPart(),
     )
     return next(t for t in tasks_of(alone) if t.choice.points == choice.points and t.first == (events if fresh else 0))

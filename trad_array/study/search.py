@@ -32,7 +32,7 @@ from trad_array.study.search_records import FEWEST_MICS, MOST_MICS, SearchPlan, 
 if TYPE_CHECKING:
     from trad_array.study.world import World
 
-HISTORY = "search.jsonl"
+HISTORY, SIMULATED = "search.jsonl", "simulated"
 # Raised when a preview gives other numbers.
 _VERSION = 1
 # Layouts drawn before the first exchange and before each further one. Our choice, measured in docs/studies.md.
@@ -129,6 +129,7 @@ def optimise(
     if not FEWEST_MICS <= plan.mics <= min(MOST_MICS, len(points)):
         most = min(MOST_MICS, len(points))
         raise ConfigError(f"mics: expected {FEWEST_MICS} to {most} for {len(points)} points, found {plan.mics}")
+    kept = None if folder is None else folder / SIMULATED
     judge = judge_of(world, plan, condition, spec=spec, workers=workers, tell=tell)
     history = History(
         judge,
@@ -143,7 +144,7 @@ def optimise(
     short = [Choice(layout_name(study.points, key), key) for key in history.best(plan.shortlist)]
     if not short:
         raise ConfigError(f"candidates: expected {plan.mics} points that are far enough apart, found none")
-    tested = simulate_aim(world, short, plan, condition, events=plan.events, workers=workers, folder=folder, tell=tell)
+    tested = simulate_aim(world, short, plan, condition, events=plan.events, workers=workers, folder=kept, tell=tell)
     paid = plan.cable_price * cable_lengths_m(study.points, np.array([c.points for c in short]), plan)
     order = sorted(range(len(short)), key=lambda k: (-(tested[k].value - paid[k]), -history.tried[short[k].points], k))
     best = short[order[0]]
@@ -155,7 +156,7 @@ def optimise(
         events=plan.confirm_events,
         fresh=True,
         workers=workers,
-        folder=folder,
+        folder=kept,
         tell=tell,
     )
     ours, theirs = fresh
@@ -242,7 +243,7 @@ def _optuna(world: "World", plan: SearchPlan, points: NDArray[np.intp], history:
     except ImportError as trouble:
         raise MissingExtra("optuna", "study") from trouble
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sampler = optuna.samplers.TPESampler(seed=world.study.seed, multivariate=True, warn_independent_sampling=False)
+    sampler = optuna.samplers.TPESampler(seed=world.study.seed, multivariate=True)
     search = optuna.create_study(direction="maximize", sampler=sampler)
     idle = 0
     while history.left > 0 and idle < 1_000:

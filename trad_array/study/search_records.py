@@ -32,13 +32,17 @@ class RankPlan(At):
     """How `study rank` goes about it."""
 
     mics: int = setting(4, "Microphones of a layout.", low=2, high=MOST_MICS)
-    layouts: int = setting(10_000, "Layouts that are previewed; of more combinations so many are drawn.", low=1)
-    shortlist: int = setting(30, "Best by the preview, which are simulated.", low=1)
-    spread: int = setting(30, "Others from best to worst, simulated to see how far the preview is right.", low=0)
-    finalists: int = setting(5, "Best by simulation, which the time engine simulates again.", low=0)
+    layouts: int = setting(
+        10_000, "Layouts that are previewed; of more combinations so many are drawn.", low=1, high=1_000_000
+    )
+    shortlist: int = setting(30, "Best by the preview, which are simulated.", low=1, high=1_000)
+    spread: int = setting(
+        30, "Others from best to worst, simulated to see how far the preview is right.", low=0, high=1_000
+    )
+    finalists: int = setting(5, "Best by simulation, which the time engine simulates again.", low=0, high=100)
     preview: str = setting("margin", "What is previewed.", choices=PREVIEWS)
-    events: int = setting(2_000, "Events for each layout of the short list.", low=1)
-    final_events: int = setting(500, "Events for each finalist.", low=1)
+    events: int = setting(2_000, "Events for each layout of the short list.", low=1, high=1_000_000)
+    final_events: int = setting(500, "Events for each finalist.", low=1, high=100_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +55,12 @@ class SearchPlan(At):
     mics: int = setting(4, "Microphones of the layout.", low=FEWEST_MICS, high=MOST_MICS)
     aim: str = setting("worst-cell", "What is made as high, or the time as short, as can be.", choices=AIMS)
     method: str = setting("auto", "How layouts are searched; auto tries all when there are few.", choices=METHODS)
-    trials: int = setting(3_000, "Layouts that are previewed at most.", low=1)
-    shortlist: int = setting(12, "Best by the preview, which are simulated.", low=1)
-    events: int = setting(2_000, "Events for each layout of the short list.", low=1)
-    confirm_events: int = setting(5_000, "Fresh events on which the best one is compared with the reference.", low=1)
+    trials: int = setting(3_000, "Layouts that are previewed at most.", low=1, high=1_000_000)
+    shortlist: int = setting(12, "Best by the preview, which are simulated.", low=1, high=1_000)
+    events: int = setting(2_000, "Events for each layout of the short list.", low=1, high=1_000_000)
+    confirm_events: int = setting(
+        5_000, "Fresh events on which the best one is compared with the reference.", low=1, high=1_000_000
+    )
     cable: str = setting("star", "Each microphone with its own cable, or a tree from one to the next.", choices=CABLES)
     cable_price: float = setting(0.0, "What a metre of cable costs, in P(right).", low=0.0, high=1.0)
     cable_to_m: tuple[float, float, float] | None = None
