@@ -81,8 +81,9 @@ def test_check_as_json(cli, study, cache):
 
 
 def test_check_of_a_study_that_is_to_be_searched_says_what_it_is_for(cli, study, cache):
-    """12 choose 4 is 495; with the three of the study, positions for more than 500 layouts."""
-    grid = '[[candidates.zones]]\nname = "wall"\nmin_m = [1.0, 3.5, 1.0]\nmax_m = [5.0, 3.5, 2.0]\nstep_m = 1.0\n[conditions]'
+    """Ten points of a wall and three positions: 715 layouts of four, more than a run simulates."""
+    wall = ['name = "wall"', "min_m = [1.0, 3.5, 1.0]", "max_m = [5.0, 3.5, 2.0]", "step_m = 1.0"]
+    grid = "\n".join(["[[candidates.zones]]", *wall, "[conditions]"])
     changed(study, "[conditions]", grid)
     study.write_text(study.read_text().replace("[candidates]\n", "[candidates]\nmics = 4\n"))
     code, out, err = cli("study", "check", study, "--cache", cache)
