@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import trad_array
-from trad_array_geometry import load_layout
+from trad_array_geometry import formats, load_layout
 
 ROOT = Path(__file__).parents[1]
 
@@ -18,6 +18,14 @@ def test_public_names_are_pinned():
         "Block", "CellMap", "Chain", "Detection", "Event", "Layout", "Recording", "blocks", "cell_heatmap",
         "event_json", "events_of", "load_layout", "load_model", "make_chain", "mel_spectrogram",
         "read_recording", "run",
+    }  # fmt: skip
+
+
+def test_names_of_microphone_formats_are_pinned():
+    assert all(hasattr(formats, name) for name in formats.__all__)
+    assert set(formats.__all__) == {
+        "FORMATS", "Exported", "Imported", "MicFile", "MicRow", "export_mics", "format_of_name", "import_layout",
+        "read_mic_file", "write_mic_file",
     }  # fmt: skip
 
 

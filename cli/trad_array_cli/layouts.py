@@ -1,4 +1,4 @@
-"""`trad-array layouts`: list, show, draw and check."""
+"""`trad-array layouts`: list, show, draw, check, import and export."""
 
 import math
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trad_array_cli.figures import check_suffix, save_confusion, save_layout
+from trad_array_cli.layouts_formats import export_command, import_command
 from trad_array_cli.options import json_option, out_option
 from trad_array_cli.report import emit, say
 
@@ -21,14 +22,19 @@ TABLE_MICS = 8
 
 @click.group()
 def command() -> None:
-    """List, show, draw and check array layouts.
+    """List, show, draw, check, import and export array layouts.
 
     \b
     Examples:
       trad-array layouts list
       trad-array layouts check my-array.toml
       trad-array layouts plot pack-corners -o pack.png
+      trad-array layouts export pack-corners -o pack.xml
     """
+
+
+command.add_command(import_command)
+command.add_command(export_command)
 
 
 @command.command("list")

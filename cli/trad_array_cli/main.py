@@ -33,7 +33,7 @@ COMMANDS: Mapping[str, str] = {
     "heatmap": "Draw the cells of an event by probability.",
     "spectrogram": "Draw recordings as mel spectrograms, side by side.",
     "config": "Show, check and describe files of settings.",
-    "layouts": "List, show, draw and check array layouts.",
+    "layouts": "List, show, draw, check, import and export array layouts.",
     "calibrate": "Find where the microphones really are, or whether a recording fits the layout.",
     "simulate": "Make recordings in simulated rooms.",
     "train": "Fit a scorer on a folder of recordings.",

@@ -1,5 +1,6 @@
 """Options that several commands share, each spelled and explained once."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -70,6 +71,17 @@ def temperature_option() -> Callable[[F], F]:
     return click.option(
         "--temperature-c", type=float, metavar="T", help="Temperature of the air; without it the layout's."
     )
+
+
+def metres(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[float, float, float]:
+    """Callback of an option X,Y,Z: a place, m."""
+    try:
+        x, y, z = (float(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"expected three numbers in m like 0.5,-0.4,0.1, found {value!r}") from None
+    if not all(map(math.isfinite, (x, y, z))):
+        raise click.BadParameter(f"expected three finite numbers in m, found {value!r}")
+    return x, y, z
 
 
 def channel_map_option() -> Callable[[F], F]:

@@ -6,20 +6,12 @@ import click
 
 from trad_array_cli.devices import card_options
 from trad_array_cli.main import MISFIT_FOUND, OK
-from trad_array_cli.options import channel_map_option, json_option, layout_option
+from trad_array_cli.options import channel_map_option, json_option, layout_option, metres
 from trad_array_cli.report import emit
 
 if TYPE_CHECKING:
     from trad_array.audio.selftest import SelftestResult
     from trad_array_geometry import Layout
-
-
-def _place(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[float, float, float]:
-    try:
-        x, y, z = (float(part) for part in value.split(","))
-    except ValueError:
-        raise click.BadParameter(f"expected three numbers in m like 0.5,-0.4,0.1, found {value!r}") from None
-    return x, y, z
 
 
 @click.command()
@@ -31,7 +23,7 @@ def _place(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[fl
     "place_m",
     required=True,
     metavar="X,Y,Z",
-    callback=_place,
+    callback=metres,
     help="Where the loudspeaker is, m, in the layout's coordinates; best nearer to some microphones than to others.",
 )
 @channel_map_option()

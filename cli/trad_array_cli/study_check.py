@@ -40,17 +40,27 @@ def command(study_path: Path, out: Path | None, cache: Path | None, workers: int
     """
     from trad_array.study.executors import cores
     from trad_array.study.plan import plan, require_disk
-    from trad_array.study.study_file import read_study
+    from trad_array.study.study_candidates import MOST_COMBINATIONS
+    from trad_array.study.study_file import read_study, read_study_file
 
-    study, kept_in = read_study(study_path), cache_folder(cache)
+    kept_in, read = cache_folder(cache), read_study_file(study_path, combine=False)
+    many = read.candidates.n_combinations
+    searched = many > MOST_COMBINATIONS
+    study = read.study if searched else read_study(study_path)
     planned = plan(study, kept_in, folder=out, workers=workers or cores())
     require_disk(planned, kept_in, out or Path())
     if as_json:
         record = asdict(planned) | {"study": study.name, "seconds": planned.seconds, "cache": str(kept_in)}
+        record["combinations"] = many
         emit({"schema": "trad-array/study-plan/1", **record})
         return
     for line in _lines(study.name, planned, kept_in):
         click.echo(line)
+    if searched:
+        click.echo(
+            f"that is for its whole layouts; {many} more can be made of its positions: `trad-array study rank` and "
+            "`trad-array study optimise`"
+        )
 
 
 def _lines(name: str, planned: "Plan", cache: Path) -> list[str]:

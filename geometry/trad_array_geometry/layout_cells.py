@@ -45,7 +45,7 @@ def read_cells(root: Table, *, layout_id: str) -> Cells:
     if root.is_list("cells"):
         if root.has("packs"):
             raise root.fail("packs", "expected a grid [cells] to repeat, found listed [[cells]]")
-        return _listed_cells(root.tables("cells"), layout_id)
+        return listed_cells(root.tables("cells"), layout_id)
     table = root.table("cells")
     if not root.has("packs"):
         return _grid_of_cells(table, _Packs((layout_id,), np.zeros((1, 3)), prefix=False))
@@ -127,7 +127,8 @@ def _named(table: Table, pattern: str, places: Sequence[Mapping[str, int | str]]
     return names
 
 
-def _listed_cells(tables: list[Table], layout_id: str) -> Cells:
+def listed_cells(tables: list[Table], layout_id: str) -> Cells:
+    """Cells of tables [[cells]], wherever they come from; raises like `read_cells`."""
     names, positions, owners = [], [], []
     for table in tables:
         names.append(table.text("name"))

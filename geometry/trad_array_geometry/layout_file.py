@@ -40,14 +40,14 @@ def read_layout(path: Path) -> Layout:
     temperature_sigma_c = air.number("temperature_sigma_c", default=5.0, low=0.0, high=50.0)
     air.close()
     box = _read_room(root.table("room")) if root.has("room") else None
-    mics = _read_mics(root.tables("mics"))
+    mics = read_mics(root.tables("mics"))
     cells = read_cells(root, layout_id=name)
     guard_names, guards = _read_guards(root.tables("guards", required=False))
     calibration = _read_calibration(root.table("calibration")) if root.has("calibration") else None
     root.close()
     if box is not None:
-        _require_inside(cells.tables, cells.names, cells.points, box, "cells")
-        _require_inside([m.table for m in mics], [m.name for m in mics], np.array([m.at for m in mics]), box, "mics")
+        require_inside(cells.tables, cells.names, cells.points, box, "cells")
+        require_inside([m.table for m in mics], [m.name for m in mics], np.array([m.at for m in mics]), box, "mics")
     return Layout(
         id=name,
         provenance=provenance,
@@ -82,7 +82,9 @@ def _read_room(room: Table) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Mic:
+class Mic:
+    """A microphone as read; `table` is where it stands, for messages."""
+
     table: Table
     name: str
     channel: int
@@ -93,7 +95,8 @@ class _Mic:
     role: str
 
 
-def _read_mics(tables: list[Table]) -> list[_Mic]:
+def read_mics(tables: list[Table]) -> list[Mic]:
+    """The microphones of tables [[mics]], wherever they come from; raises `LayoutError` about what cannot be used."""
     mics = [_read_mic(table, number) for number, table in enumerate(tables, start=1)]
     one_of_each([(mic.table, mic.name) for mic in mics], "name", shown)
     one_of_each([(mic.table, mic.channel) for mic in mics], "channel", str)
@@ -111,8 +114,8 @@ def _read_mics(tables: list[Table]) -> list[_Mic]:
     return mics
 
 
-def _read_mic(table: Table, number: int) -> _Mic:
-    mic = _Mic(
+def _read_mic(table: Table, number: int) -> Mic:
+    mic = Mic(
         table,
         name=table.text("name"),
         channel=table.whole("channel", default=number, low=1, high=MAX_CHANNEL),
@@ -147,9 +150,10 @@ def _read_guards(tables: list[Table]) -> tuple[list[str], NDArray[np.float64]]:
     return names, np.array(positions, dtype=np.float64).reshape(-1, 3)
 
 
-def _require_inside(
+def require_inside(
     tables: list[Table], names: list[str], points: NDArray[np.float64], box: NDArray[np.float64], what: str
 ) -> None:
+    """Raise about the table of the first point outside the room."""
     outside = np.flatnonzero(((points < box[0]) | (points > box[1])).any(axis=1))
     if len(outside):
         n = int(outside[0])

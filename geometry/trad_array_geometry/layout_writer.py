@@ -35,14 +35,7 @@ def write_calibrated(source: str | Path, target: Path, layout: Layout, *, overwr
         raise LayoutError(f"{target}: expected a name that is free, found a file")
     if not target.parent.is_dir():
         raise FileNotFoundError(f"{target}: no such folder: {target.parent}")
-    text = calibrated_text(layout_path(source), layout)
-    part = target.with_name(target.name + ".part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        read_layout(part)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
+    write_checked(target, calibrated_text(layout_path(source), layout))
 
 
 def calibrated_text(source: Path, layout: Layout) -> str:
@@ -102,9 +95,14 @@ def write_layout(target: Path, layout: Layout, *, comment: str = "") -> None:
     OSError
         If the file cannot be written.
     """
+    write_checked(target, layout_text(layout, comment=comment))
+
+
+def write_checked(target: Path, text: str) -> None:
+    """Write the text of a layout file, whole or not at all and only when it is usable; raises like `write_layout`."""
     part = target.with_name(target.name + ".part")
     try:
-        part.write_text(layout_text(layout, comment=comment), encoding="utf-8")
+        part.write_text(text, encoding="utf-8")
         read_layout(part)
         part.replace(target)
     finally:

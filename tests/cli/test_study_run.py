@@ -80,6 +80,40 @@ def test_check_as_json(cli, study, cache):
     assert found["seconds"] > 0
 
 
+def test_check_of_a_study_that_is_to_be_searched_says_what_it_is_for(cli, study, cache):
+    """Ten points of a wall and three positions: 715 layouts of four, more than a run simulates."""
+    wall = ['name = "wall"', "min_m = [1.0, 3.5, 1.0]", "max_m = [5.0, 3.5, 2.0]", "step_m = 1.0"]
+    grid = "\n".join(["[[candidates.zones]]", *wall, "[conditions]"])
+    changed(study, "[conditions]", grid)
+    study.write_text(study.read_text().replace("[candidates]\n", "[candidates]\nmics = 4\n"))
+    code, out, err = cli("study", "check", study, "--cache", cache)
+    assert (code, err) == (0, "")
+    assert "715 more can be made of its positions: `trad-array study rank` and" in out
+
+
+def test_a_smaller_form_of_a_study_is_smaller_in_all_that_is_counted(study):
+    from trad_array.study.study_file import read_study
+    from trad_array_cli.study_options import of_size
+
+    whole = read_study(study)
+    assert of_size(whole, None) is whole
+    less = of_size(whole, 40)
+    assert (less.events, less.agreement_events) == (40, round(whole.agreement_events / 10))
+    assert less.detection.events == 0
+
+
+def test_a_hiss_that_is_shorter_than_a_frame_is_refused_before_rooms_are_made(cli, study, cache, tmp_path):
+    text = STUDY.replace("snr_db = [-12]", "snr_db = [-12]\nduration_s = [0.05]")
+    study.write_text(text.replace('engine = "time"', 'engine = "spectral"'))
+    code, out, err = cli("study", "check", study, "--cache", tmp_path / "nothing")
+    assert (code, out) == (3, "")
+    assert (
+        'conditions.duration_s: expected at least 0.064 s for the spectral engine, found 0.05; use engine = "time"'
+        in err
+    )
+    assert not (tmp_path / "nothing").exists()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

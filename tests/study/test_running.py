@@ -156,6 +156,25 @@ def test_another_loudness_computes_only_its_own_shards(study, alone, small_cache
     assert list(old.rows()) == list(read_results(alone).rows())
 
 
+def test_a_changed_study_that_is_stopped_does_not_pass_off_the_old_table_as_its_own(study, small_cache, tmp_path):
+    run(study, tmp_path, cache=small_cache, workers=1)
+    changed = replace(study, seed=study.seed + 1)
+
+    def stop(progress):
+        if progress.stage == "events":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(changed, tmp_path, cache=small_cache, workers=1, progress=stop)
+
+    with pytest.raises(StoreError, match="found none"):
+        read_run(tmp_path)
+    seen = []
+    run(study, tmp_path, cache=small_cache, workers=1, progress=seen.append)
+    assert seen[-1].kept == seen[-1].total
+    assert read_run(tmp_path).study.seed == study.seed
+
+
 def test_a_worker_that_dies_is_replaced_and_nothing_is_lost(study, alone, small_cache, tmp_path):
     killed = []
 

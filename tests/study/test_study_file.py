@@ -298,6 +298,7 @@ ZONE = '[[candidates.zones]]\nname = "wall"\nmin_m = {0}\nmax_m = {1}\nstep_m = 
         (HEAD + "cells = { every = 0 }\n" + LAYOUTS, "study.toml: site.cells.every: expected 1 to 52, found 0"),
         (HEAD + "jet_heights_m = []\n" + LAYOUTS, "study.toml: site.jet_heights_m: expected at least one, found none"),
         (HEAD + "jet_heights_m = [0.0, 2]\n" + LAYOUTS, "study.toml: site.jet_heights_m: expected 0 to 1, found 2"),
+        (HEAD + BOX.format(1000, 2000) + LAYOUTS, "study.toml: site.boxes[1].min_m: expected a box in the room"),
         (HEAD + BOX.format(2, 1) + LAYOUTS, "study.toml: site.boxes[1].max_m: expected a box above min_m"),
         (HEAD + 2 * BOX.format(1, 2) + LAYOUTS, "study.toml: site.boxes[2].name: expected a different one for each"),
         (HEAD + LAYOUTS + "[conditions]\nrt60_s = []\n", "study.toml: conditions.rt60_s: expected at least one"),

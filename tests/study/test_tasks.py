@@ -7,8 +7,10 @@ import pytest
 
 from trad_array.errors import ConfigError
 from trad_array.study.as_json import digest_of, from_json, to_json
+from trad_array.study.plan import plan
 from trad_array.study.records import ALL_MICS, MISMATCHES, Choice, Condition, DetectionPart, Study
-from trad_array.study.tasks import DETECTION, LOCALIZATION, tasks_of
+from trad_array.study.running import run
+from trad_array.study.tasks import DETECTION, LOCALIZATION, require_engine, tasks_of
 
 
 @pytest.fixture
@@ -119,6 +121,27 @@ def test_shards_of_one_room_follow_each_other(small_study):
 def test_a_study_without_layouts_is_refused(small_study):
     with pytest.raises(ConfigError, match="expected layouts"):
         tasks_of(replace(small_study, choices=()))
+
+
+def test_more_microphones_than_the_spectral_engine_takes_are_refused_before_anything_is_made(small_study, tmp_path):
+    points = small_study.points
+    nine = replace(
+        points,
+        names=tuple(f"m{k}" for k in range(9)),
+        positions_m=np.linspace([1.0, 1.0, 1.0], [1.8, 1.0, 1.0], 9),
+        zones=("wall",) * 9,
+        sigma_m=np.full(9, 0.005),
+        delay_sigma_s=np.full(9, 3e-5),
+    )
+    study = replace(small_study, points=nine, choices=(Choice("all nine", tuple(range(9))),))
+    with pytest.raises(ConfigError, match='^all nine: expected at most 8 microphones .* found 9; use engine = "time"$'):
+        plan(study, tmp_path)
+    with pytest.raises(ConfigError, match="^all nine: expected at most 8 microphones"):
+        run(study, tmp_path / "run", cache=tmp_path / "cache")
+    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "cache").exists()
+    require_engine(replace(study, engine="time"))
+    require_engine(replace(study, conditions=(replace(study.conditions[0], dead=0),)))
 
 
 def test_a_study_comes_back_from_json_as_it_was(small_study):

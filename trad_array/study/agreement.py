@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from trad_array.reliability import wilson
 from trad_array.study.records import ALL_MICS, Choice, Condition, Study
 
 # Operating points of a study at which the engines are held against each other. Our choice.
 SAMPLE = 6
-# 95 % of a normal distribution.
-_Z = 1.959964
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +40,9 @@ def difference_interval(right: int, n: int, other_right: int, other_n: int) -> t
     Newcombe, Statistics in Medicine 17, 1998, method 10: from the Wilson intervals of both.
     """
     p, q = right / n, other_right / other_n
-    p_low, p_high = wilson(right, n)
-    q_low, q_high = wilson(other_right, other_n)
+    p_low, p_high = (float(end) for end in wilson(right, n))
+    q_low, q_high = (float(end) for end in wilson(other_right, other_n))
     return p - q - float(np.hypot(p - p_low, q_high - q)), p - q + float(np.hypot(p_high - p, q - q_low))
-
-
-def wilson(right: float, n: int) -> tuple[float, float]:
-    """95 % interval of a share; Wilson, J. Am. Stat. Assoc. 22, 1927."""
-    share, z2 = right / n, _Z**2
-    middle = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = _Z / (1 + z2 / n) * float(np.sqrt(share * (1 - share) / n + z2 / (4 * n**2)))
-    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def sample(study: Study) -> tuple[tuple[Choice, Condition], ...]:

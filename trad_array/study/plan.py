@@ -18,7 +18,7 @@ from trad_array.study.noise import NOISE_S, noise_file
 from trad_array.study.records import Study
 from trad_array.study.results import read_shard
 from trad_array.study.sources import Sources, sources_of
-from trad_array.study.tasks import DETECTION, VENT, Task, tasks_of
+from trad_array.study.tasks import DETECTION, VENT, Task, require_engine, tasks_of
 
 # CPU time on the machine that needs `_REFERENCE_S` for a response of 0.5 s; a slower one needs as much more.
 _REFERENCE_S = 0.6e-3
@@ -108,7 +108,7 @@ def plan(study: Study, cache: Path, *, folder: Path | None = None, workers: int 
     Raises
     ------
     ConfigError
-        If the study asks for an engine that does not exist.
+        If the study asks for an engine that does not exist, or that refuses so many microphones.
 
     Notes
     -----
@@ -122,6 +122,7 @@ def plan(study: Study, cache: Path, *, folder: Path | None = None, workers: int 
     slower = one_s / _REFERENCE_S
     run = folder or Path()
     tasks = tasks_of(study)
+    require_engine(study)
     missing = [task for task in tasks if folder is None or read_shard(folder, task.digest) is None]
     sounds = [task for task in missing if task.part == DETECTION]
     events = [task for task in missing if task.part != DETECTION]

@@ -238,6 +238,12 @@ def write_results(folder: Path, table: Table, *, as_csv: bool = False) -> Path:
     return folder / name
 
 
+def forget_results(folder: Path) -> None:
+    """Remove the table of a run folder, if there is one."""
+    for name in (PARQUET, CSV):
+        (folder / name).unlink(missing_ok=True)
+
+
 def table_path(folder: Path) -> Path:
     """The table of a run folder; raises `StoreError` if there is none."""
     found = next((f for f in (folder / PARQUET, folder / CSV) if f.is_file()), None)

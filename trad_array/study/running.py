@@ -19,13 +19,14 @@ from trad_array.study.records import Study
 from trad_array.study.results import (
     SHARDS,
     Table,
+    forget_results,
     read_results,
     read_shard,
     table_of,
     write_results,
     write_shard,
 )
-from trad_array.study.tasks import DETECTION, VENT, Task, TaskResult, tasks_of
+from trad_array.study.tasks import DETECTION, VENT, Task, TaskResult, require_engine, tasks_of
 
 if TYPE_CHECKING:
     from trad_array.study.world import World
@@ -94,8 +95,10 @@ def run(
     """
     tell = progress or (lambda _progress: None)
     tasks = tasks_of(study)
+    require_engine(study)
     (folder / SHARDS).mkdir(parents=True, exist_ok=True)
     with take_lock(folder / _LOCK, who="study"):
+        _forget_other_table(folder, tasks)
         _write_study(folder, study, tasks)
         results = {task.digest: found for task in tasks if (found := read_shard(folder, task.digest)) is not None}
         kept = len(results)
@@ -199,6 +202,19 @@ def _cost(task: Task) -> float:
     if task.part == DETECTION:
         return _COST_MS["detection"] * task.n
     return _COST_MS[task.engine] * task.n * len(task.choice.points) ** 2 / 16
+
+
+def _forget_other_table(folder: Path, tasks: Sequence[Task]) -> None:
+    """Remove a table of other shards: beside this study's parameters it would say what is not so.
+
+    Nothing is lost: its shards are kept, and the study that it is of makes it again from them.
+    """
+    try:
+        of_table = json.loads((folder / STUDY_FILE).read_bytes())["shards"]
+    except (OSError, KeyError, TypeError, ValueError):  # not there, or nobody can tell what its table is of
+        of_table = None
+    if of_table != [task.digest for task in tasks]:
+        forget_results(folder)
 
 
 def _write_study(folder: Path, study: Study, tasks: Sequence[Task]) -> None:

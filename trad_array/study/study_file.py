@@ -143,7 +143,7 @@ def _read_site(table: Table, folder: Path) -> Site:
         layout,
         _read_cells(table, layout),
         jet_heights_m=table.numbers("jet_heights_m", default=(0.0, 0.05), low=0.0, high=1.0),
-        boxes=_read_boxes(table.tables("boxes", required=False)),
+        boxes=_read_boxes(table.tables("boxes", required=False), room_box(layout)),
         noise_dbfs=table.number("noise_dbfs", default=-45.0, low=-80.0, high=-10.0),
     )
     table.close()
@@ -178,7 +178,7 @@ def _read_cells(table: Table, layout: Layout) -> NDArray[np.intp]:
     return np.sort([layout.cell_index(name) for name in names])
 
 
-def _read_boxes(tables: list[Table]) -> tuple[Box, ...]:
+def _read_boxes(tables: list[Table], room_m: NDArray[np.float64]) -> tuple[Box, ...]:
     boxes = []
     for table in tables:
         name = table.text("name")
@@ -186,6 +186,10 @@ def _read_boxes(tables: list[Table]) -> tuple[Box, ...]:
         thick = [b > a for a, b in zip(low, high, strict=True)]
         if any(b < a for a, b in zip(low, high, strict=True)) or sum(thick) < 2:
             raise table.fail("max_m", f"expected a box above min_m {list(low)}, found {list(high)}")
+        if (np.array(low) > room_m[1]).any() or (np.array(high) < room_m[0]).any():
+            raise table.fail(
+                "min_m", f"expected a box in the room {room_m[0].tolist()} to {room_m[1].tolist()}, found {name}"
+            )
         loss_db = table.number("loss_db", default=10.0, low=0.0, high=80.0)
         boxes.append(
             Box(

@@ -13,9 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trad_array.errors import ConfigError
+from trad_array.localization.event_correlations import EventSpec
+from trad_array.localization.hypotheses import Prior
+from trad_array.localization.packs import PackRule
+from trad_array.study.acoustics import FS
 from trad_array.study.acoustics import VERSION as ROOMS
 from trad_array.study.agreement import sample
 from trad_array.study.as_json import digest_of, to_json
+from trad_array.study.draws import heard_slots
 from trad_array.study.elsewhere import negative_places
 from trad_array.study.noise import VERSION as NOISE
 from trad_array.study.records import ALL_MICS, Choice, Condition, Study
@@ -30,7 +35,7 @@ HISS, VENT = "hiss", "vent"
 ENGINES = {"spectral": "trad_array.study.spectral_engine", "time": "trad_array.study.time_engine"}
 # What detection is heard with.
 CHAIN = "trad_array.study.detection"
-# Raised when shards get another content.
+# Raised when shards get another content: also by another way to draw events, hisses, levels or losses.
 _FORMAT = 1
 # Events of a shard of detection, and of one in which the engines are compared: some seconds of work.
 _DETECTION_SHARD, _COMPARED_SHARD = 25, 500
@@ -126,6 +131,27 @@ def tasks_of(study: Study) -> tuple[Task, ...]:
             found, key=lambda t: (t.part == DETECTION, t.condition.rt60_s, order[t.choice.name], t.condition.fan.name)
         )
     )
+
+
+def require_engine(study: Study) -> None:
+    """Raise `ConfigError` about layouts that the spectral engine of a study refuses, before rooms are made for it."""
+    if study.engine != "spectral":
+        return
+    most = PackRule().mics
+    for choice in study.choices:
+        n = max(len(heard_slots(choice, condition)) for condition in study.conditions)
+        if n > most:
+            raise ConfigError(
+                f"{choice.name}: expected at most {most} microphones for the spectral engine, found {n}; "
+                'use engine = "time"'
+            )
+    shortest_s = EventSpec().n_frame / FS
+    for condition in study.conditions:
+        if condition.duration_s < shortest_s:
+            raise ConfigError(
+                f"conditions.duration_s: expected at least {shortest_s:g} s for the spectral engine, found "
+                f'{condition.duration_s:g}; use engine = "time"'
+            )
 
 
 def conditions_of(study: Study, choice: Choice) -> Iterator[Condition]:
@@ -225,6 +251,7 @@ def _site_basis(study: Study) -> dict[str, Any]:
     site = study.site
     return {
         "format": [_FORMAT, ROOMS, NOISE],
+        "localizer": [repr(EventSpec()), repr(Prior()), repr(PackRule())],
         "seed": study.seed,
         "layout": _place_basis(site.layout),
         "cells": to_json(site.cells),

@@ -6,6 +6,7 @@ import numpy as np
 
 from trad_array.study.report.answer import answer, first_failed
 from trad_array.study.report.run_folder import Found
+from trad_array.study.report.scores import together
 from trad_array.study.report.shares import difference, points_words, share_words
 
 
@@ -62,3 +63,17 @@ def test_nothing_localized_is_one_sentence(found):
 def test_that_nothing_fails_is_said_with_the_weakest(make):
     loud = make(snr_db=(20.0, 30.0), each_dead=False)
     assert answer(loud)[2].startswith("Nothing falls below 90 % with it; the weakest is")
+
+
+def test_the_worst_cell_is_named_with_its_interval_and_only_when_cells_vented_often_enough(make):
+    many, few = make(sizes=(4, 4), events=2000), make(sizes=(4, 4), events=13, snr_db=(-12.0,))
+    cell, share = together(many.of(many.best[0])).worst()
+    assert f", {share_words(share)} in its worst cell {cell}" in answer(many)[0]
+    assert "worst cell" not in answer(few)[0]
+
+
+def test_layouts_that_are_right_as_often_are_not_told_apart(make):
+    made = make(sizes=(4, 4), each_dead=False)
+    localized = made.table["measure"] == "localization"
+    same = made.table | {"right": np.where(localized, made.table["n"], made.table["right"])}
+    assert "names the right cell as often as any: in 100 %" in answer(Found(made.study, same))[0]

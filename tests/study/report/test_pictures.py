@@ -237,6 +237,8 @@ def test_vents_that_are_never_placed_make_a_layout_slow(found):
     assert [line.get_marker() for line in ax.lines if line.get_marker() != "None"] == ["o", "|", "o", ">"]
     assert any(text.startswith("only ") for text in words(ax))
     assert "under 2 of 3 conditions, under the others never" in ax.get_title()
+    # On two lines: one would be longer than the picture.
+    assert max(len(line) for line in ax.get_title().splitlines()) < 60
 
 
 def test_the_sheet_has_two_views_of_each_layout(found):

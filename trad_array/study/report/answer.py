@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from trad_array.study.report.curves import surroundings_of
 from trad_array.study.report.loss_plots import losses
+from trad_array.study.report.places import enough
 from trad_array.study.report.run_folder import Found
 from trad_array.study.report.scores import Score, share_of, surroundings_words, together
 from trad_array.study.report.shares import difference, percent, points_words
@@ -26,13 +27,15 @@ def _which(found: Found) -> str:
     points = len({score.at for score in mine})
     where = f"over all {points} conditions" if points > 1 else f"at {mine[0].at.words()}"
     worst = by_cell.worst()
-    told = worst is not None and len(by_cell.names) > 1 and by_cell.total.hits < by_cell.total.n
-    cell = f", {percent(worst[1].p)} in its worst cell {worst[0]}" if worst is not None and told else ""
+    told = worst is not None and len(by_cell.names) > 1 and by_cell.total.hits < by_cell.total.n and enough(by_cell)
+    cell = f", {worst[1]} in its worst cell {worst[0]}" if worst is not None and told else ""
     n = len(mine[0].mics)
     if len(found.best) == 1:
         return f"{best} ({n} microphones) names the right cell in {by_cell.total} of the simulated vents {where}{cell}."
+    tied = share_of(found.of(found.best[1])).p == by_cell.total.p
+    often = "as often as any" if tied else "most often"
     return (
-        f"Of {len(found.best)} layouts {best} ({n} microphones) names the right cell most often: in {by_cell.total} of "
+        f"Of {len(found.best)} layouts {best} ({n} microphones) names the right cell {often}: in {by_cell.total} of "
         f"the simulated vents {where}{cell}."
     )
 

@@ -133,7 +133,7 @@ def delay_plot(several: Sequence[Heard], ax: "Axes") -> "Axes":
     ax.set_yticks(range(len(rows)), labels, fontsize=8)
     ax.set_ylim(len(rows) - 0.4, -0.6)
     ax.set_xlim(0, end_s)
-    ax.set_xlabel("s from the onset (dot: half of the vents are placed; bar: 95 %; arrow: 95 % never are)")
+    ax.set_xlabel("s from the onset (dot: half of the vents are placed; bar: 95 %; arrow: fewer than 95 % ever are)")
     ax.set_title(delay_title(several))
     _grid(ax, "x")
     return ax
@@ -161,7 +161,7 @@ def delay_title(several: Sequence[Heard]) -> str:
     slowest = max(timed, key=lambda one: one.alarm_s_median)
     said = f"Half of the vents are placed in a cell within {_seconds(slowest.alarm_s_median)}"
     if len(timed) < len(several):
-        return f"{said} under {len(timed)} of {len(several)} conditions, under the others never"
+        return f"{said}\nunder {len(timed)} of {len(several)} conditions, under the others never"
     return f"{said} under every condition" if len(several) > 1 else said
 
 

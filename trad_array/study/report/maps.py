@@ -18,7 +18,15 @@ from trad_array.plotting import (
 )
 from trad_array.plotting_layout import CONFUSION_MAP, mark_mics_from_the_side
 from trad_array.study.records import Box
-from trad_array.study.report.places import ENOUGH, Fields, cells_from_the_side, from_above, packs_from_the_side, stacks
+from trad_array.study.report.places import (
+    ENOUGH,
+    Fields,
+    cells_from_the_side,
+    enough,
+    from_above,
+    packs_from_the_side,
+    stacks,
+)
 from trad_array.study.report.scores import ByCell, no_cells
 from trad_array.study.report.shares import Share, percent
 from trad_array_geometry import Layout
@@ -169,7 +177,7 @@ def worst_words(layout: Layout, by_cell: ByCell) -> str:
         return "one cell was studied"
     if by_cell.total.hits == by_cell.total.n:
         return "no vent was put in a wrong cell"
-    if _enough(by_cell):
+    if enough(by_cell):
         return f"worst cell {worst[0]}: {worst[1]}"
     if len(layout.pack_names) > 1:
         packs = packs_from_the_side(layout, by_cell, np.arange(len(layout.pack_names)))
@@ -179,14 +187,9 @@ def worst_words(layout: Layout, by_cell: ByCell) -> str:
     return f"too few vents a cell ({np.median(by_cell.n):.0f}) to name the worst"
 
 
-def _enough(by_cell: ByCell) -> bool:
-    """Whether each cell vented often enough to be judged by itself."""
-    return bool(len(by_cell.n)) and float(np.median(by_cell.n)) >= ENOUGH
-
-
 def _has_worst(by_cell: ByCell) -> bool:
     """Whether one cell can be told to be the worst."""
-    return _enough(by_cell) and by_cell.total.hits < by_cell.total.n
+    return enough(by_cell) and by_cell.total.hits < by_cell.total.n
 
 
 def error_title(layout: Layout, by_cell: ByCell) -> str:

@@ -269,7 +269,7 @@ def _delays(made: Sequence[Heard]) -> Picture:
     return Picture(
         "alarm-time.png",
         HEARD,
-        heard_plots.delay_title(made),
+        heard_plots.delay_title(made).replace("\n", " "),
         "Simulated. From the first arrival of the vent to the alarm that names a cell; a vent that is never placed "
         f"counts as one that takes for ever.{slowest}",
         draw,
@@ -290,7 +290,8 @@ def _false_alarms(others: Sequence[Heard]) -> Picture | LeftOut:
         HEARD,
         heard_plots.false_alarm_title(others),
         "Simulated, all layouts together. A site hears seconds or minutes a day of such sounds, not 24 hours: "
-        "scale down by that. The bar ends at the upper 95 % Poisson bound.",
+        "scale down by that. The bar ends at the upper 95 % Poisson bound, which takes every sound for a new one; "
+        "but all layouts, loudnesses and fan states hear the same ones, so the truth may lie above it.",
         draw,
     )
 

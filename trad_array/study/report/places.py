@@ -52,6 +52,11 @@ class Fields:
         return int(np.nanargmin(self.p)) if (self.n > 0).any() else None
 
 
+def enough(by_cell: ByCell) -> bool:
+    """Whether most cells vented often enough for the worst of them to be named."""
+    return bool(len(by_cell.n)) and float(np.median(by_cell.n)) >= ENOUGH
+
+
 def cell_counts(layout: Layout, by_cell: ByCell) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Vents, right ones and the mean error of every cell of the layout; each (n_cells,)."""
     place = {name: k for k, name in enumerate(layout.cell_names)}

@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
 from trad_array.reliability import wilson
+from trad_array.study.agreement import difference_interval
 
 _MOST_DIGITS = 6
 
@@ -70,10 +69,9 @@ def difference(first: Share, second: Share) -> Difference:
     Newcombe, Stat. Med. 17, 1998, method 10, for independent shares. Layouts of a study hear the same vents, which
     makes their differences surer than this says.
     """
-    value = first.p - second.p
-    below = float(np.hypot(first.p - first.low, second.high - second.p))
-    above = float(np.hypot(first.high - first.p, second.p - second.low))
-    return Difference(value, value - below, value + above)
+    if not (first.n and second.n):
+        return Difference(float("nan"), -1.0, 1.0)
+    return Difference(first.p - second.p, *difference_interval(first.hits, first.n, second.hits, second.n))
 
 
 def share_words(share: Share) -> str:
