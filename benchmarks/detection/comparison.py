@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import comparison_tables
 import corpus
 import pictures
-import tables
 from corpus import Place, Size
 from judging import Estimate, Figures, figures_of, frame_aucs
 from limit import LIMIT
@@ -51,10 +51,10 @@ def part(settings: Settings) -> Part:
     """Run the comparison."""
     results = run(settings)
     return Part(
-        table=tables.comparison(results),
-        page=tables.page(results),
-        rows=tuple(tables.rows_of(results)),
-        quoted=tuple(tables.quoted(results)),
+        table=comparison_tables.comparison(results),
+        page=comparison_tables.page(results),
+        rows=tuple(comparison_tables.rows_of(results)),
+        quoted=tuple(comparison_tables.quoted(results)),
         draw=partial(pictures.draw, results),
     )
 
