@@ -15,7 +15,7 @@ SECTION = re.search(r"## Microphones of other programs\n(.*?)\n## ", PAGE, re.DO
 
 def test_every_command_of_the_page_runs(cli, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name, text in re.findall(r"`(\w+\.csv)`.*?:\n\n```csv\n(.*?)```", SECTION, re.DOTALL):
+    for name, text in re.findall(r"`(\w+\.csv)`.*?:\n\n```text\n(.*?)```", SECTION, re.DOTALL):
         (tmp_path / name).write_text(text)
     commands = re.search(r"```sh\n(.*?)```", SECTION, re.DOTALL)[1].splitlines()
     assert len(commands) == 7
