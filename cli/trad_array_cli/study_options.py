@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 # s between lines about progress where nobody watches a bar.
 _LINE_S = 15.0
-_STAGES = {"rooms": "rooms", "events": "events", "table": "table"}
 
 
 def study_argument(function: F) -> F:
@@ -107,7 +106,7 @@ def shown_progress() -> "Iterator[Callable[[Progress], None]]":
 
         def show(progress: "Progress") -> None:
             if progress.stage not in rows:
-                rows[progress.stage] = bar.add_task(_STAGES[progress.stage], total=None, left="")
+                rows[progress.stage] = bar.add_task(progress.stage, total=None, left="")
             left = "" if progress.left_s is None else f"{spoken(progress.left_s)} left"
             bar.update(rows[progress.stage], completed=progress.done, total=progress.total, left=left)
 
@@ -128,4 +127,4 @@ class _Lines:
         left = f", {spoken(progress.left_s)} left" if progress.left_s else ""
         self._stage, self._due_s = progress.stage, now_s + _LINE_S
         if progress.stage != "table":
-            say(f"{_STAGES[progress.stage]}: {progress.done} of {progress.total}{kept}{left}")
+            say(f"{progress.stage}: {progress.done} of {progress.total}{kept}{left}")

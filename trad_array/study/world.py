@@ -41,11 +41,8 @@ class World:
         self._noise: dict[tuple[float, FanState], NDArray[np.float32]] = {}
         self._kept: dict[Hashable, Any] = {}
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"study": self.study, "cache": self.cache}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["study"], state["cache"])  # type: ignore[misc]
+    def __reduce__(self) -> "tuple[type[World], tuple[Study, Path]]":
+        return World, (self.study, self.cache)
 
     def bank(self, rt60_s: float) -> Bank:
         """Responses of the room with this reverberation time; raises as `open_bank`."""
